@@ -1,0 +1,87 @@
+"""What a board is: where a program is put, started and watched, whatever the way to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from instruments.protocol import Probe
+from lab.record.quantity import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A program to start on a board. ``deadline_s`` is in board time; the program and all its children end with it."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    workdir: str | None = None
+    deadline_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """How a program ended.
+
+    ``usage`` holds what the operating system accounted to it (keys as in
+    :meth:`instruments.protocol.WatchesProcess.finished`); ``exit_status`` is negative for a signal; ``timed_out`` is
+    true if the deadline ended it. ``faults`` are (reason code, detail) pairs the board noticed itself, such as
+    throttling.
+    """
+
+    exit_status: int
+    elapsed_s: float
+    usage: dict[str, float] = field(default_factory=dict)
+    timed_out: bool = False
+    faults: tuple[tuple[str, str], ...] = ()
+
+
+class Board(Protocol):
+    """The device under test, and how a program is put on it and started."""
+
+    name: str
+    origin: Origin
+    """What a value measured on this board is at best: ``measured`` for a real one."""
+
+    def probe(self) -> Probe:
+        """Is it there; if not, why and what to do. Never raises for an absent board."""
+        ...
+
+    def open(self) -> None:
+        """Connect and make the working folder. Raises :class:`lab.errors.HardwareError` if it is not there."""
+        ...
+
+    def close(self) -> None:
+        """Stop what was started, restore what was changed, remove the working folder. Idempotent."""
+        ...
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What it is: model, kernel, cores, caches, governors, memory, tools with versions. Goes into the manifest."""
+        ...
+
+    def begin_pass(self, pass_id: str, seed: int) -> None:
+        """A pass begins. A simulated board draws its pass-to-pass variation from ``seed``; a real one has nothing to
+        do."""
+        ...
+
+    def put(self, local: Path, remote: str) -> str:
+        """Copy a file or folder to ``remote`` (relative to the working folder); returns its full path on the board."""
+        ...
+
+    def fetch(self, remote: str, local: Path) -> None:
+        """Copy a file from the board. Raises ``FileNotFoundError`` if it is not there."""
+        ...
+
+    def make_workdir(self, name: str) -> str:
+        """A fresh, empty folder on the board for one pass; returns its full path."""
+        ...
+
+    def run(self, command: Command, stdout: Path, stderr: Path) -> CommandResult:
+        """Run a program to its end, its output going to the two local files as it comes."""
+        ...
+
+    def idle(self, seconds: float) -> None:
+        """Let the board do nothing for a while."""
+        ...

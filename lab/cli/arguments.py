@@ -1,0 +1,62 @@
+"""Options that several subcommands share, spelled and explained once."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+
+def add_experiment_arguments(parser: argparse.ArgumentParser) -> None:
+    """The experiment file, the bench to put it on, and overrides."""
+    parser.add_argument("experiment", type=Path, metavar="EXPERIMENT.yaml", help="what to measure")
+    parser.add_argument(
+        "--bench", type=Path, metavar="BENCH.yaml", help="on what and with what (default: the one the experiment names)"
+    )
+    add_override_argument(parser)
+
+
+def add_override_argument(parser: argparse.ArgumentParser) -> None:
+    """``--set``."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="KEY=VALUE",
+        help="change a value, e.g. --set repeats=3 or --set bench:instruments.meter.rate=10kHz; may be repeated",
+    )
+
+
+def add_records_argument(parser: argparse.ArgumentParser) -> None:
+    """Where records lie."""
+    parser.add_argument(
+        "--records",
+        type=Path,
+        default=Path(os.environ.get("LAB_RECORDS", "records")),
+        metavar="DIR",
+        help="folder of all records (default: $LAB_RECORDS or ./records)",
+    )
+
+
+def add_record_argument(parser: argparse.ArgumentParser) -> None:
+    """One record, by path, short id, experiment or ``latest``."""
+    parser.add_argument(
+        "record",
+        metavar="RECORD",
+        help="a record's folder, its short id, an experiment's name (its newest record), or `latest`",
+    )
+    add_records_argument(parser)
+
+
+def add_json_argument(parser: argparse.ArgumentParser) -> None:
+    """``--json``."""
+    parser.add_argument("--json", action="store_true", help="print JSON for scripts")
+
+
+def cache_folder() -> Path:
+    """Where built programs and drawn data are kept between campaigns: ``$LAB_CACHE``, else the user's cache folder."""
+    if chosen := os.environ.get("LAB_CACHE"):
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "embedded-lab"

@@ -1,0 +1,91 @@
+"""The ``lab`` command: finds the subcommand, and turns every error into one clear line and an exit code.
+
+Subcommands live in modules of their own, imported only when they are called, so that ``lab --help`` stays quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from lab import __version__
+from lab.errors import ExitCode, LabError
+
+COMMANDS = {
+    "run": "run an experiment on a bench and leave a record",
+    "check": "validate experiment and bench files; all mistakes at once",
+    "plan": "show what would run, in what order, how long it takes and how much disk",
+    "resume": "finish a campaign that was interrupted or killed",
+    "process": "rebuild all results, figures and the report from a record's raw files",
+    "report": "rebuild the figures and the report of a processed record",
+    "show": "show a record's results, budget, faults and provenance in the terminal",
+    "list": "list the records there are",
+    "doctor": "check the boards, instruments, tools and versions at hand",
+    "schema": "print the JSON Schema of experiment or bench files",
+    "import": "read a recording made by other software",
+}
+"""Subcommand → its line in the help; its module is ``lab.cli.<name>_command``."""
+
+_DEFECT_EXIT = 70
+"""``EX_SOFTWARE`` of sysexits.h: a defect of the lab itself, none of the codes that scripts act on."""
+
+
+def build_parser(command: str | None) -> argparse.ArgumentParser:
+    """The argument parser, with the options of ``command`` only (the others are listed by name)."""
+    parser = argparse.ArgumentParser(
+        prog="lab",
+        description="Measure what a program costs on an embedded board: energy, time and hardware counters.",
+        epilog="exit codes: 0 ok, 1 regression, 2 usage or configuration, 3 hardware or board, 4 invalid data, "
+        "5 partial, 130 interrupted",
+    )
+    parser.add_argument("--version", action="version", version=f"lab {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, help_line in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=help_line, description=help_line[0].upper() + help_line[1:] + ".")
+        if name == command:
+            module = importlib.import_module(f"lab.cli.{name}_command")
+            module.add_arguments(subparser)
+            subparser.set_defaults(handler=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = next((item for item in arguments if item in COMMANDS), None)
+    try:
+        args = build_parser(command).parse_args(arguments)
+        code: int = args.handler(args)
+    except LabError as error:
+        _show_error(error)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        print("lab: interrupted", file=sys.stderr)
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has seen enough (`lab list | head`); Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.OK)
+    except Exception as error:
+        if os.environ.get("LAB_DEBUG"):
+            raise
+        print(f"lab: defect in the lab: {type(error).__name__}: {error}", file=sys.stderr)
+        print("     please report it; LAB_DEBUG=1 shows where it happened", file=sys.stderr)
+        return _DEFECT_EXIT
+    return code
+
+
+def _show_error(error: LabError) -> None:
+    lines = error.message.splitlines()
+    prefix = "" if hasattr(error, "problems") else "lab: "
+    print(f"{prefix}{lines[0]}", *lines[1:], sep="\n", file=sys.stderr)
+    if error.advice:
+        print(f"     {error.advice}", file=sys.stderr)
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())

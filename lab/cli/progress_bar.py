@@ -1,0 +1,77 @@
+"""Progress of a campaign on stderr: a bar with the time left on a terminal, nothing but faults elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from lab.runner.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+
+def campaign_progress(quiet: bool) -> Progress:
+    """A bar where somebody is looking, silence where nobody is."""
+    return Silent() if quiet or not sys.stderr.isatty() else ProgressBar()
+
+
+class ProgressBar:
+    """A bar drawn with rich."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self._bar: RichProgress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._task: TaskID | None = None
+        self._faulty = 0
+
+    def campaign_begins(self, passes: int, already_done: int, estimated_s: float) -> None:
+        """Show the bar, and the estimate above it; the time left is then learnt from the passes themselves."""
+        self._bar.console.print(f"[dim]{passes} passes to do, about {max(1, round(estimated_s))} s[/dim]")
+        self._bar.start()
+        self._task = self._bar.add_task("passes", total=passes + already_done, completed=already_done)
+
+    def pass_begins(self, pass_id: str, label: str) -> None:
+        """Name the pass beside the bar."""
+        if self._task is not None:
+            self._bar.update(self._task, description=f"{pass_id:<24} {label:<32}")
+
+    def pass_ends(self, pass_id: str, state: str, faults: tuple[str, ...]) -> None:
+        """Advance; a failed pass leaves a line above the bar."""
+        if self._task is not None:
+            self._bar.advance(self._task)
+        if state != "done":
+            self._bar.console.print(f"[red]{pass_id} failed[/red]: {', '.join(faults)}")
+        elif faults:
+            self._faulty += 1
+
+    def step(self, text: str) -> None:
+        """A line of its own."""
+        self._bar.console.print(f"[dim]{text} …[/dim]")
+
+    def close(self) -> None:
+        """Take the bar away; say how many passes carry a fault."""
+        self._bar.stop()
+        if self._faulty:
+            self._bar.console.print(f"{self._faulty} passes carry faults (see the verdicts)")
+        self._faulty = 0

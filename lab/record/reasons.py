@@ -1,0 +1,152 @@
+"""The reason codes that stand behind a verdict: one place that says what each means and what to do about it.
+
+A code is what instruments, boards and the analysis write into the record; the text is what a person reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lab.record.quantity import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What a reason code means, the verdict it brings at least, and what the engineer can do."""
+
+    code: str
+    verdict: Verdict
+    text: str
+    advice: str
+
+
+_D, _I = Verdict.DEGRADED, Verdict.INVALID
+
+_REASONS = (
+    # the trace
+    Reason(
+        "samples_dropped",
+        _D,
+        "samples are missing inside the window",
+        "use a lower sample rate or a direct USB port",
+    ),
+    Reason(
+        "coverage_too_low",
+        _I,
+        "too much of the window is missing from the trace",
+        "repeat the pass; look at the USB link",
+    ),
+    Reason("meter_unplugged", _I, "the meter went away during the pass", "check the cable, then resume"),
+    Reason("meter_timeout", _I, "the meter stopped answering", "power-cycle the meter, then resume"),
+    Reason(
+        "saturated",
+        _I,
+        "samples lie at the end of the instrument's range",
+        "choose a larger current range in the bench file",
+    ),
+    Reason(
+        "range_changed",
+        _D,
+        "the current range changed inside the window: gain and offset did not cancel",
+        "fix the range in the bench file",
+    ),
+    Reason(
+        "idle_drift",
+        _D,
+        "idle power before and after the window differ by more than their scatter allows",
+        "let the board settle longer; look for background work",
+    ),
+    Reason("idle_too_short", _D, "idle was too short to state its uncertainty", "raise passes.energy.idle"),
+    Reason("trace_unreadable", _I, "the trace file cannot be read", "run `lab show RECORD` to see which"),
+    # windows and marks
+    Reason(
+        "no_window",
+        _I,
+        "no window was found in the trace",
+        "check the wire between the board's pin and the logic input",
+    ),
+    Reason(
+        "edge_jitter",
+        _D,
+        "the window's edges bounce: their instants are open by the stated bound",
+        "check the trigger wire and its ground",
+    ),
+    Reason(
+        "window_disagrees",
+        _I,
+        "the window's length and the program's own time disagree beyond their bounds",
+        "check which pin is wired to the logic input",
+    ),
+    Reason(
+        "edge_ambiguous",
+        _D,
+        "the window's edges are known to one sample only",
+        "give marks with a finer clock than the trace's rate",
+    ),
+    # the board
+    Reason(
+        "throttled",
+        _D,
+        "the board lowered its clock during the pass",
+        "cool the board; fix the governor",
+    ),
+    Reason("exit_nonzero", _I, "the program ended with an error", "read output/<pass>/stderr.txt"),
+    Reason("deadline", _I, "the program ran past its deadline and was stopped", "raise the deadline"),
+    Reason("output_unreadable", _I, "the program's output was not understood", "read output/<pass>/stdout.txt"),
+    Reason(
+        "count_missing",
+        _I,
+        "the program did not say how many inferences it completed",
+        "read output/<pass>/stdout.txt",
+    ),
+    # counters
+    Reason("not_supported", _I, "this machine has no such counter", "leave the event out for this bench"),
+    Reason("not_counted", _I, "the counter was never on the PMU", "ask for fewer events per pass"),
+    Reason("multiplexed", _I, "the counter ran only part of the time", "ask for fewer events per pass"),
+    Reason(
+        "zero_count",
+        _I,
+        "a count of exactly zero where work was done",
+        "this PMU does not count the event; see docs/counters.md",
+    ),
+    Reason(
+        "below_resolution",
+        _D,
+        "the count per inference is smaller than its scatter",
+        "raise passes.counters.runs",
+    ),
+    # what is not there
+    Reason("no_power_meter", _I, "no instrument on this bench measures power", "name a bench with a power meter"),
+    Reason("no_counter_source", _I, "no instrument on this bench counts this event", "add one to the bench file"),
+    Reason("pass_missing", _I, "the pass was not completed", "run `lab resume RECORD`"),
+    Reason("pass_failed", _I, "the pass failed", "read its fault documents: `lab show RECORD`"),
+    # uncertainty
+    Reason(
+        "placeholder_accuracy",
+        _D,
+        "the instrument's accuracy is a placeholder: no expanded uncertainty is claimed",
+        "enter the data sheet's limits in the bench file",
+    ),
+    Reason("single_repeat", _D, "one repeat: its scatter is unknown", "ask for three repeats or more"),
+    Reason("repeats_lost", _D, "some repeats are invalid and left out", "run `lab show RECORD` to see which"),
+    Reason(
+        "assumed_voltage",
+        _D,
+        "the supply voltage is assumed, not measured",
+        "use a meter that measures voltage too",
+    ),
+    Reason(
+        "accuracy_unknown",
+        _D,
+        "nothing is known of the instrument's accuracy: no expanded uncertainty is claimed",
+        "enter the data sheet's limits in the bench file",
+    ),
+)
+
+REASONS: dict[str, Reason] = {reason.code: reason for reason in _REASONS}
+
+
+def verdict_of(codes: Iterable[str]) -> Verdict:
+    """The verdict that a set of reason codes brings. Raises ``KeyError`` on a code nobody defined."""
+    return Verdict.worst(REASONS[code].verdict for code in codes)

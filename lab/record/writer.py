@@ -1,0 +1,75 @@
+"""Writing a record: documents as they happen, raw files beside them, checksums at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import UsageError
+from lab.record.documents import Document
+from lab.record.events import EventLog
+from lab.record.manifest import Manifest, checksums, write_manifest
+
+EVENTS = "events.jsonl"
+TRACES = "traces"
+OUTPUT = "output"
+INPUTS = "inputs"
+
+RAW_FOLDERS = (TRACES, OUTPUT, INPUTS)
+"""What is sealed with checksums besides the event log; results, figures and report can be rebuilt from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassPaths:
+    """Where one attempt at a pass puts its files. ``output`` exists; ``trace`` is a free path without suffix."""
+
+    output: Path
+    trace: Path
+
+
+class RecordWriter:
+    """The one process that writes a record.
+
+    Nothing that was written is ever rewritten: a pass attempted again gets paths of its own.
+    """
+
+    def __init__(self, root: Path, manifest: Manifest) -> None:
+        self.root = root
+        self.manifest = manifest
+        for name in (TRACES, OUTPUT):
+            (root / name).mkdir(exist_ok=True)
+        write_manifest(root, manifest)
+        self._log = EventLog(root / EVENTS)
+
+    def append(self, *documents: Document) -> None:
+        """Append documents to the log."""
+        self._log.append(*documents)
+
+    def sync(self) -> None:
+        """Force the log to the disk; done after each pass."""
+        self._log.sync()
+
+    def add_input(self, name: str, content: bytes) -> None:
+        """Keep a file that the analysis needs. Raises :class:`UsageError` if another of that name is there."""
+        path = self.root / INPUTS / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and path.read_bytes() != content:
+            raise UsageError(f"{path}: the input changed since the campaign began", advice="begin a new campaign")
+        path.write_bytes(content)
+
+    def paths(self, pass_id: str, attempt: int) -> PassPaths:
+        """Fresh paths for an attempt at a pass."""
+        name = pass_id if attempt == 1 else f"{pass_id}.attempt{attempt}"
+        output = self.root / OUTPUT / name
+        output.mkdir()
+        return PassPaths(output=output, trace=self.root / TRACES / name)
+
+    def seal(self, state: str) -> None:
+        """Write the manifest with the campaign's state and the checksum of every raw file, and close the log."""
+        self._log.close()
+        paths = [self.root / EVENTS]
+        for name in RAW_FOLDERS:
+            paths += [path for path in (self.root / name).rglob("*") if path.is_file()]
+        self.manifest["state"] = state
+        self.manifest["files"] = checksums(self.root, paths)
+        write_manifest(self.root, self.manifest)

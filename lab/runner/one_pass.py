@@ -1,0 +1,197 @@
+"""One pass: instruments armed and started, the board idle, the program run, idle again, everything written down."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from instruments.protocol import Instrument, Observation, PassContext, WatchesProcess, WrapsCommand
+from lab.boards.protocol import Board, Command, CommandResult
+from lab.errors import HardwareError
+from lab.record.documents import Document, Fault, PassBegin, PassEnd, TraceRef
+from lab.record.writer import PassPaths, RecordWriter
+from lab.workloads.protocol import PassRequest, Prepared, Workload
+
+STDOUT = "stdout.txt"
+STDERR = "stderr.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class PassJob:
+    """What the runner needs to know of one pass. ``trial`` and ``plan`` are entries of the manifest's plan."""
+
+    trial: Mapping[str, Any]
+    plan: Mapping[str, Any]
+    attempt: int
+    seed: int
+    deadline_s: float | None
+
+    @property
+    def pass_id(self) -> str:
+        """The pass's name, unique in the record."""
+        return str(self.plan["pass_id"])
+
+
+@dataclass(frozen=True, slots=True)
+class PassOutcome:
+    """How a pass ended. ``lost`` is set when board or instrument went away: the campaign cannot go on."""
+
+    state: str
+    faults: tuple[str, ...]
+    lost: HardwareError | None = None
+
+
+def run_pass(
+    job: PassJob, board: Board, instruments: Sequence[Instrument], workload: Workload, writer: RecordWriter
+) -> PassOutcome:
+    """Run one attempt at a pass and append its documents.
+
+    An interrupt (``KeyboardInterrupt``) stops the instruments and leaves the attempt without its end, so that a resumed
+    campaign tries it again.
+    """
+    paths = writer.paths(job.pass_id, job.attempt)
+    writer.append(PassBegin(pass_id=job.pass_id, attempt=job.attempt))
+    execution = _Execution(job, board, instruments, workload, writer, paths)
+    lost: HardwareError | None = None
+    try:
+        execution.run()
+    except HardwareError as error:
+        lost = error
+    finally:
+        execution.stop_instruments()
+    faults = execution.faults()
+    if lost is not None:
+        faults.append(_fault(job, board.name, "pass_failed", str(lost)))
+    result = execution.result
+    failed = lost is not None or (result is not None and (result.timed_out or result.exit_status != 0))
+    state = "failed" if failed else "done"
+    documents: list[Document] = [*execution.marks_and_readings(), *faults]
+    documents.append(
+        PassEnd(
+            pass_id=job.pass_id,
+            attempt=job.attempt,
+            state=state,
+            output=paths.output.relative_to(writer.root).as_posix(),
+            traces=execution.traces(),
+            exit_status=None if result is None else result.exit_status,
+            elapsed_s=None if result is None else result.elapsed_s,
+        )
+    )
+    writer.append(*documents)
+    return PassOutcome(state, tuple(dict.fromkeys(fault.code for fault in faults)), lost)
+
+
+def _fault(job: PassJob, source: str, code: str, detail: str) -> Fault:
+    return Fault(pass_id=job.pass_id, attempt=job.attempt, source=source, code=code, detail=detail)
+
+
+class _Execution:
+    """The moving parts of one attempt: which instruments run, what they saw, how the program ended."""
+
+    def __init__(
+        self,
+        job: PassJob,
+        board: Board,
+        instruments: Sequence[Instrument],
+        workload: Workload,
+        writer: RecordWriter,
+        paths: PassPaths,
+    ) -> None:
+        self.result: CommandResult | None = None
+        self._job = job
+        self._board = board
+        self._instruments = instruments
+        self._workload = workload
+        self._writer = writer
+        self._paths = paths
+        self._armed: list[Instrument] = []
+        self._observations: list[Observation] = []
+        self._board_faults: list[Fault] = []
+
+    def run(self) -> None:
+        plan = self._job.plan
+        self._board.begin_pass(self._job.pass_id, self._job.seed)
+        request = PassRequest(
+            kind=plan["kind"],
+            runs=plan["runs"],
+            min_duration_s=plan["min_duration_s"],
+            warmup_runs=plan["warmup_runs"],
+        )
+        prepared = self._workload.prepare(self._board, self._job.trial["settings"], request)
+        self._start_instruments(prepared.session)
+        idle_s = plan["idle_s"] or 0.0
+        if prepared.argv:
+            if idle_s:
+                self._board.idle(idle_s)
+            self._run_program(prepared)
+            if idle_s:
+                self._board.idle(idle_s)
+
+    def _start_instruments(self, session: Path | None) -> None:
+        context = PassContext(
+            pass_id=self._job.pass_id,
+            attempt=self._job.attempt,
+            seed=self._job.seed,
+            record_root=self._writer.root,
+            output=self._paths.output,
+            trace=self._paths.trace,
+            events=tuple(self._job.plan["events"]),
+            session=session,
+        )
+        for instrument in self._instruments:
+            instrument.arm(context)
+            self._armed.append(instrument)
+        for instrument in self._instruments:
+            instrument.start()
+
+    def _run_program(self, prepared: Prepared) -> None:
+        wrappers = [item for item in self._instruments if isinstance(item, WrapsCommand)]
+        workdir = self._board.make_workdir(self._job.pass_id)
+        argv = list(prepared.argv)
+        for wrapper in wrappers:
+            argv = wrapper.wrap(argv, workdir)
+        command = Command(argv=argv, env=prepared.env, workdir=workdir, deadline_s=self._job.deadline_s)
+        result = self._board.run(command, self._paths.output / STDOUT, self._paths.output / STDERR)
+        self.result = result
+        name = self._board.name
+        self._board_faults += [_fault(self._job, name, code, detail) for code, detail in result.faults]
+        if result.timed_out:
+            limit = f"stopped after {self._job.deadline_s:g} s"
+            self._board_faults.append(_fault(self._job, name, "deadline", limit))
+        elif result.exit_status != 0:
+            self._board_faults.append(_fault(self._job, name, "exit_nonzero", f"exit status {result.exit_status}"))
+        for wrapper in wrappers:
+            for file in wrapper.files():
+                # An absent file is no surprise after a failed program; the instrument says what is missing.
+                with contextlib.suppress(FileNotFoundError):
+                    self._board.fetch(f"{workdir}/{file}", self._paths.output / file)
+        for instrument in self._instruments:
+            if isinstance(instrument, WatchesProcess):
+                instrument.finished(result.usage)
+
+    def stop_instruments(self) -> None:
+        """Stop what was armed, last first; one that fails to stop does not keep the others from stopping."""
+        while self._armed:
+            instrument = self._armed.pop()
+            try:
+                self._observations.append(instrument.stop())
+            except HardwareError as error:
+                fault = _fault(self._job, instrument.name, "meter_unplugged", str(error))
+                self._observations.append(Observation(faults=(fault,)))
+
+    def faults(self) -> list[Fault]:
+        seen = [fault for observation in self._observations for fault in observation.faults]
+        return self._board_faults + seen
+
+    def marks_and_readings(self) -> list[Document]:
+        documents: list[Document] = []
+        for observation in self._observations:
+            documents += observation.marks
+            documents += observation.readings
+        return documents
+
+    def traces(self) -> tuple[TraceRef, ...]:
+        return tuple(trace for observation in self._observations for trace in observation.traces)

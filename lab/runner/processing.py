@@ -1,0 +1,69 @@
+"""From a record to its results, figures and report: what ``lab run`` does at its end and ``lab process`` again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.record.reader import Record
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessOutcome:
+    """What was written, and how far the results can be trusted. ``verdicts`` counts the rows of the summary."""
+
+    root: Path
+    written: tuple[Path, ...]
+    verdicts: dict[str, int]
+    missing: tuple[str, ...]
+    origin: str
+
+    def to_json(self) -> dict[str, Any]:
+        """For scripts; paths as text."""
+        return {
+            "record": str(self.root),
+            "origin": self.origin,
+            "verdicts": self.verdicts,
+            "missing_passes": list(self.missing),
+            "written": [str(path) for path in self.written],
+        }
+
+    def describe(self) -> str:
+        """For people: verdicts first, then where to look."""
+        counts = ", ".join(f"{count} {name}" for name, count in self.verdicts.items() if count)
+        lines = [f"origin    {self.origin}", f"verdicts  {counts or 'no results'}"]
+        if self.missing:
+            lines.append(f"missing   {len(self.missing)} passes: `lab resume {_shown(self.root)}` finishes them")
+        lines += [f"{_purpose(path):9} {_shown(path)}" for path in self.written if path.suffix in {".html", ".csv"}]
+        return "\n".join(lines)
+
+
+def process_record(record: Record, *, report: bool) -> ProcessOutcome:
+    """Compute the results of a record and write them, with figures and report unless ``report`` is false."""
+    from analysis.process import process, write
+
+    results = process(record)
+    written = list(write(results, record.root))
+    if report:
+        from lab.report.build import write_report
+
+        written.append(write_report(record.root, results))
+    counts = results.summary["verdict"].value_counts()
+    return ProcessOutcome(
+        root=record.root,
+        written=tuple(written),
+        verdicts={name: int(counts.get(name, 0)) for name in ("valid", "degraded", "invalid")},
+        missing=tuple(record.missing_passes()),
+        origin=str(record.manifest["origin"]),
+    )
+
+
+def _shown(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _purpose(path: Path) -> str:
+    return "report" if path.suffix == ".html" else path.stem
