@@ -1,9 +1,9 @@
 """What an instrument is: small protocols, composed, not a class tree.
 
-An instrument is opened once per campaign and held; each pass it takes part in goes ``arm`` → ``start`` → (the program
-runs) → ``stop``. ``stop`` returns everything the instrument has to say about the pass as documents. An instrument that
-cannot do its work says so in a :class:`~lab.record.documents.Fault`; only what makes the whole campaign pointless is
-raised (:class:`lab.errors.HardwareError`).
+An instrument is opened once per campaign and held; each pass it takes part in goes ``arm`` → ``start`` → (the
+program runs) → ``stop``. ``stop`` returns everything the instrument has to say about the pass as documents. An
+instrument that cannot do its work says so in a :class:`~lab.record.documents.Fault`; only what makes the whole
+campaign pointless is raised (:class:`lab.errors.HardwareError`).
 """
 
 from __future__ import annotations

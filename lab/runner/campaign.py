@@ -6,7 +6,6 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from instruments.protocol import Instrument
@@ -77,21 +76,18 @@ def run_campaign(
     *,
     attempts: Mapping[str, int],
     completed: frozenset[str] = frozenset(),
-    estimated_s: float = 0.0,
-    cache: Path,
+    estimated_s: float,
 ) -> CampaignOutcome:
     """Run the passes of the manifest's plan that are not ``completed``, then seal the record.
 
-    ``attempts`` says how often each pass was begun before (on resume). Board and instruments must be held open.
-    A lost board or meter ends the campaign (``lost`` is set); a failed program does not.
+    ``attempts`` says how often each pass was begun before (on resume). Board and instruments must be held open and
+    the workload prepared. A lost board or meter ends the campaign (``lost`` is set); a failed program does not.
     """
     plan: list[dict[str, Any]] = writer.manifest["plan"]["trials"]
     todo = sum(item["pass_id"] not in completed for trial in plan for item in trial["passes"])
     writer.append(Start(lab_version=__version__, pid=os.getpid(), resumed=bool(attempts)))
     outcome = CampaignOutcome("complete")
     try:
-        progress.step("preparing the workload")
-        equipment.workload.prepare_campaign(equipment.board, cache)
         progress.campaign_begins(todo, len(completed), estimated_s)
         equipment.board.idle(timing.warm_up_s)
         _run_trials(plan, equipment, writer, timing, progress, attempts, completed, outcome)

@@ -19,7 +19,7 @@ FLOORS: dict[str, set[str]] = {
     "lab.config": {"lab.errors"},
     "lab.bench": {"lab.errors", "lab.record", "lab.config", "lab.boards", "lab.workloads", "lab.networks", "instruments"},
     "lab.boards": {"lab.errors", "lab.record", "lab.networks", "instruments"},
-    "lab.workloads": {"lab.errors", "lab.record", "lab.networks", "lab.boards", "analysis"},
+    "lab.workloads": {"lab.errors", "lab.record", "lab.config", "lab.networks", "lab.boards"},
     "lab.experiment": {"lab.errors", "lab.record", "lab.config", "lab.bench", "lab.networks"},
     "lab.report": {"lab.errors", "lab.record", "analysis"},
     "lab.runner": {

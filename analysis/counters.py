@@ -1,0 +1,125 @@
+"""Counted events per inference, from the readings of the counter passes.
+
+A count of a whole process holds start-up, model loading and warm-up too. Where a second pass with fewer inferences was made
+(the *baseline*), the difference per inference is free of them: (count − count₀)/(N − N₀). Without one, a count is stated per
+process, with that written into its scope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from analysis.measured import Measured, measured, missing
+from analysis.readers.program_output import ProgramOutput
+from lab.record.documents import Reading
+from lab.record.quantity import Origin
+from lab.record.reasons import REASONS
+
+PER_PROCESS = "per process"
+
+
+def counter_quantities(
+    readings: Sequence[Reading],
+    output: ProgramOutput,
+    baseline: tuple[Sequence[Reading], ProgramOutput] | None,
+    *,
+    pass_id: str,
+    origin: Origin,
+    codes: Iterable[str],
+) -> list[Measured]:
+    """The counts of one counter pass, one for each reading.
+
+    ``baseline`` holds the readings and the output of the pass with fewer inferences, ``None`` if none was asked for.
+    ``codes`` are the reason codes that befell either pass.
+    """
+    codes = tuple(codes)
+    if baseline is None:
+        return [_per_process(reading, pass_id, origin, codes) for reading in readings]
+    before = {(item.instrument, item.name): item for item in baseline[0]}
+    runs = _more_runs(output, baseline[1])
+    return [
+        _per_inference(reading, before.get((reading.instrument, reading.name)), runs, pass_id, origin, codes)
+        for reading in readings
+    ]
+
+
+def _more_runs(output: ProgramOutput, baseline: ProgramOutput) -> int | None:
+    """How many inferences more than the baseline's, warm-up included where both say it; ``None`` if that is unknown."""
+    if output.inferences is None or baseline.inferences is None:
+        return None
+    more = output.inferences - baseline.inferences
+    if output.warmup_inferences is not None and baseline.warmup_inferences is not None:
+        more += output.warmup_inferences - baseline.warmup_inferences
+    return more
+
+
+def _per_process(reading: Reading, pass_id: str, origin: Origin, codes: tuple[str, ...]) -> Measured:
+    scope = f"{reading.scope}, {PER_PROCESS}" if reading.scope else PER_PROCESS
+    if reading.value is None:
+        reasons = (*_known(reading.reasons), *codes) or ("not_counted",)
+        return missing(
+            reading.name,
+            reading.unit,
+            pass_id=pass_id,
+            origin=origin,
+            reasons=reasons,
+            source=reading.instrument,
+            scope=scope,
+        )
+    return measured(
+        reading.name,
+        reading.value,
+        reading.unit,
+        pass_id=pass_id,
+        origin=origin,
+        reasons=(*codes, *_known(reading.reasons)),
+        source=reading.instrument,
+        scope=scope,
+    )
+
+
+def _per_inference(
+    reading: Reading,
+    before: Reading | None,
+    runs: int | None,
+    pass_id: str,
+    origin: Origin,
+    codes: tuple[str, ...],
+) -> Measured:
+    reasons = [*codes, *_known(reading.reasons)]
+    value = None
+    if before is None or (before.value is None and not before.reasons):
+        reasons.append("pass_missing")
+    else:
+        reasons += _known(before.reasons)
+    if runs is None or runs <= 0:
+        reasons.append("count_missing")
+    elif reading.value is not None and before is not None and before.value is not None:
+        value = (reading.value - before.value) / runs
+        if value <= 0.0 and (reading.value or before.value):
+            # More work cannot cost fewer instructions: what is left of the difference is noise.
+            reasons.append("below_resolution")
+    if value is None:
+        return missing(
+            reading.name,
+            reading.unit,
+            pass_id=pass_id,
+            origin=origin,
+            reasons=reasons or ("not_counted",),
+            source=reading.instrument,
+            scope=reading.scope,
+        )
+    return measured(
+        reading.name,
+        value,
+        reading.unit,
+        pass_id=pass_id,
+        origin=origin,
+        reasons=reasons,
+        source=reading.instrument,
+        scope=reading.scope,
+    )
+
+
+def _known(codes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(code if code in REASONS else "not_counted" for code in codes)

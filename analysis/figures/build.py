@@ -1,0 +1,320 @@
+"""All figures of a record: those that the experiment asks for, the uncertainty budget and one example trace.
+
+Entries of kind ``table`` are not pictures: the report writes them. A figure that cannot be drawn is not an error: it
+comes back with the reason in ``missing``, and the report says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.figures.data import (
+    Matrix,
+    Point,
+    ResultTables,
+    axis_title,
+    matrix_of,
+    number,
+    points_of,
+    text_of,
+)
+from analysis.figures.dots import Drawn, draw_dots
+from analysis.figures.names import quantity_title
+from analysis.figures.style import drawing, png_bytes, sorted_origins, svg_text
+from analysis.figures.units import tick_text
+from lab.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lab.record.documents import TraceRef
+    from lab.record.reader import PassData, Record
+
+FOLDER = "figures"
+_BUDGET_QUANTITIES = ("energy_net_j", "energy_gross_j", "latency_s", "elapsed_s")
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_WINDOW_MARKS = frozenset({"window_begin", "window_end"})
+
+
+@dataclass(frozen=True, slots=True)
+class FigureFile:
+    """A figure as it lies in the record. ``png`` and ``svg`` are ``None`` where ``missing`` says why there is none."""
+
+    name: str
+    title: str
+    caption: str
+    kind: str
+    origins: tuple[str, ...] = ()
+    png: Path | None = None
+    svg: Path | None = None
+    missing: str = ""
+
+
+class NothingToDrawError(Exception):
+    """A figure has no data; the message says what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sketch:
+    drawn: Drawn
+    title: str
+    caption: str
+    origins: tuple[str, ...]
+
+
+def write_figures(record_root: Path, manifest: Mapping[str, Any], tables: ResultTables) -> list[FigureFile]:
+    """Draw every figure of a record into ``figures/`` as PNG and SVG, and say what was drawn.
+
+    The same record gives the same bytes. Figures of an earlier call that are not drawn now are removed, so that the
+    folder never shows what the results no longer say.
+    """
+    matrix = matrix_of(manifest)
+    folder = record_root / FOLDER
+    folder.mkdir(exist_ok=True)
+    files: list[FigureFile] = []
+    with drawing():
+        for entry in matrix.entries:
+            name, title, kind = str(entry.get("name")), str(entry.get("title") or ""), str(entry.get("kind"))
+            title = title or _default_title(entry)
+            draw = _KINDS.get(kind)
+            if kind == "table":
+                continue
+            if _FILE_NAME.fullmatch(name) is None:
+                files.append(FigureFile(name, title, "", kind, missing="its name cannot be a file's name"))
+            elif draw is None:
+                files.append(FigureFile(name, title, "", kind, missing=f"unknown kind of figure {kind!r}"))
+            else:
+                files.append(_write(folder, name, kind, title, partial(draw, tables, matrix, entry)))
+        budget = partial(_budget, tables, matrix)
+        files.append(_write(folder, "uncertainty_budget", "budget", "Uncertainty budget", budget))
+        trace = partial(_trace, record_root, manifest, tables, matrix)
+        files.append(_write(folder, "example_trace", "trace", "One energy pass", trace))
+    written = {path for file in files for path in (file.png, file.svg) if path is not None}
+    for path in folder.iterdir():
+        if path.suffix in {".png", ".svg"} and path not in written:
+            path.unlink()
+    return files
+
+
+def _write(folder: Path, name: str, kind: str, title: str, sketch: Callable[[], _Sketch]) -> FigureFile:
+    try:
+        made = sketch()
+    except NothingToDrawError as reason:
+        return FigureFile(name, title, "", kind, missing=str(reason))
+    png, svg = folder / f"{name}.png", folder / f"{name}.svg"
+    png.write_bytes(png_bytes(made.drawn.figure))
+    svg.write_text(svg_text(made.drawn.figure, made.title, made.drawn.tooltips), encoding="utf-8")
+    return FigureFile(name, made.title, made.caption, kind, made.origins, png, svg)
+
+
+def _default_title(entry: Mapping[str, Any]) -> str:
+    if entry.get("kind") == "scatter":
+        return f"{axis_title(str(entry.get('y')))} against {quantity_title(str(entry.get('x')))}"
+    return axis_title(str(entry.get("quantity")))
+
+
+def _bars(tables: ResultTables, matrix: Matrix, entry: Mapping[str, Any]) -> _Sketch:
+    quantity = str(entry.get("quantity"))
+    points = points_of(tables.summary, matrix, quantity, only=entry.get("only"), hue=entry.get("hue"))
+    _require(points, quantity)
+    log = entry.get("scale") == "log"
+    title = str(entry.get("title") or _default_title(entry))
+    drawn = draw_dots(points, matrix, quantity, title, log=log, hue=entry.get("hue"), footer=_footer(matrix))
+    absent = sum(not point.shown for point in points)
+    caption = f"{axis_title(quantity)} of {_count(len(points), 'point')}, mean of the valid repeats"
+    caption += ", logarithmic axis." if log else "."
+    if any(point.expanded_u is not None for point in points):
+        caption += " Bars: expanded uncertainty U (95 %)."
+    caption = _captioned(entry, caption)
+    if absent:
+        caption += f" {_count(absent, 'point')} without a valid value: crosses in the lane at the right."
+    return _Sketch(drawn, title, caption, _origins(points))
+
+
+def _scatter(tables: ResultTables, matrix: Matrix, entry: Mapping[str, Any]) -> _Sketch:
+    from analysis.figures.scatter import Note, draw_scatter, pair_up
+
+    x, y = str(entry.get("x")), str(entry.get("y"))
+    chosen: dict[str, Any] = {"only": entry.get("only"), "hue": entry.get("hue"), "panel": entry.get("by")}
+    xs, ys = (points_of(tables.summary, matrix, quantity, **chosen) for quantity in (x, y))
+    _require(xs, x)
+    _require(ys, y)
+    pairs = pair_up(xs, ys)
+    if not any(pair.x.shown and pair.y.shown for pair in pairs):
+        raise NothingToDrawError(f"no point has both {quantity_title(x)} and {quantity_title(y)}")
+    log = entry.get("scale", "log") == "log"
+    title = str(entry.get("title") or _default_title(entry))
+    found = {} if entry.get("only") else correlation_notes(tables.correlations, x, y)
+    present = {pair.y.panel for pair in pairs}
+    drawn = draw_scatter(
+        pairs,
+        matrix,
+        x,
+        y,
+        title,
+        log=log,
+        hue=entry.get("hue"),
+        panels=[value for value in matrix.factors.get(str(entry.get("by")), ()) if value in present],
+        notes=[Note(group, text) for group, text in found.items()],
+        footer=_footer(matrix),
+    )
+    caption = f"{axis_title(y)} against {quantity_title(x)}, {_count(len(pairs), 'point')}"
+    caption += ", both axes logarithmic." if log else "."
+    caption = _captioned(entry, caption)
+    only = entry.get("only") or {}
+    if only:
+        caption += " Only " + "; ".join(f"{name}: {_listed(values)}" for name, values in only.items()) + "."
+    if found:
+        caption += " r: Pearson's correlation, with its 95 % interval; ρ: Spearman's."
+    return _Sketch(drawn, title, caption, tuple(sorted_origins(pair.origin for pair in pairs)))
+
+
+def _captioned(entry: Mapping[str, Any], caption: str) -> str:
+    """The experiment's own sentence, if it has one, before ours."""
+    own = str(entry.get("caption") or "").strip()
+    return f"{own}{'' if own.endswith(('.', '!', '?')) else '.'} {caption}" if own else caption
+
+
+def _listed(values: Any) -> str:
+    return ", ".join(str(value) for value in values) if isinstance(values, (list, tuple)) else str(values)
+
+
+def correlation_notes(correlations: pd.DataFrame, x: str, y: str) -> dict[str, str]:
+    """For each group a line on how two quantities correlate, as the analysis found it; none if not asked to."""
+    notes: dict[str, str] = {}
+    if correlations.empty:
+        return notes
+    pairs = {(x, y), (y, x)}
+    for row in correlations.to_dict("records"):
+        pearson = number(row.get("pearson"))
+        if (row.get("x"), row.get("y")) not in pairs or pearson is None:
+            continue
+        group = text_of(row.get("group"))
+        low, high = number(row.get("pearson_low")), number(row.get("pearson_high"))
+        spearman = number(row.get("spearman"))
+        line = f"r = {pearson:.2f}"
+        if low is not None and high is not None:
+            line += f" [{low:.2f}, {high:.2f}]"
+        if spearman is not None:
+            line += f", ρ = {spearman:.2f}"
+        notes[group] = f"{line}, n = {int(number(row.get('n')) or 0)}".replace("-", "−")
+    return notes
+
+
+def _budget(tables: ResultTables, matrix: Matrix) -> _Sketch:
+    from analysis.figures.budget import draw_budget, shares_of
+
+    for quantity in _BUDGET_QUANTITIES:
+        rows = shares_of(tables.budget, tables.summary, matrix, quantity)
+        if rows and max(len(row.shares) for row in rows) > 1:
+            summary = tables.summary
+            origins = sorted_origins(summary[summary["quantity"] == quantity]["origin"])
+            title = f"What makes the uncertainty: {quantity_title(quantity)}"
+            drawn = draw_budget(rows, origins, title, _footer(matrix))
+            caption = (
+                f"Share of each term in the squared standard uncertainty of the {quantity_title(quantity)}, "
+                "mean over the points of a row. Terms that the scatter of the repeats already contains are left out."
+            )
+            return _Sketch(drawn, title, caption, tuple(origins))
+    raise NothingToDrawError("no quantity has an uncertainty budget of more than one term")
+
+
+def _trace(record_root: Path, manifest: Mapping[str, Any], tables: ResultTables, matrix: Matrix) -> _Sketch:
+    from analysis.figures.trace import draw_trace, spans_of
+    from lab.record.reader import Record
+    from lab.record.traces import open_trace
+
+    example = _example_pass(Record(record_root, dict(manifest)), tables)
+    if example is None:
+        raise NothingToDrawError("no completed energy pass with a trace and a window")
+    pass_data, ref = example
+    label = str(pass_data.trial.get("label") or pass_data.trial.get("trial_id"))
+    hue_value = (pass_data.trial.get("values") or {}).get(matrix.hue or "")
+    name = f"{label} · {hue_value}" if hue_value else label
+    trial_id = str(pass_data.trial.get("trial_id"))
+    origin = str((manifest.get("board") or {}).get("origin") or manifest.get("origin") or "unknown")
+    energy = _value_of(tables.results, trial_id, "energy_gross_j")
+    latency = _value_of(tables.results, trial_id, "latency_s")
+    title = f"One energy pass: {name}"
+    subtitle = f"pass {pass_data.pass_id}, {ref.instrument} at {tick_text(ref.rate_hz, 'Hz')}"
+    if energy is not None:
+        subtitle += f"; {tick_text(energy, 'J')} per inference, idle included"
+    try:
+        with open_trace(record_root, ref) as reader:
+            marks = [mark for mark in pass_data.marks if mark.instrument == ref.instrument]
+            drawn = draw_trace(
+                reader, marks, origin, title, subtitle, latency_s=latency, gaps=ref.gaps, footer=_footer(matrix)
+            )
+            named = ", ".join(spans_of(marks, reader.rate_hz)) or "no marks"
+    except (DataError, ValueError) as error:
+        raise NothingToDrawError(f"the trace of {pass_data.pass_id} cannot be drawn: {error}") from error
+    caption = (
+        f"Power over time of pass {pass_data.pass_id} ({named.replace('_', ' ')} shaded). Line: mean; band: least and "
+        "largest sample of each stretch. Below, the beginning of the window."
+    )
+    return _Sketch(drawn, title, caption, (origin,))
+
+
+def _example_pass(record: Record, tables: ResultTables) -> tuple[PassData, TraceRef] | None:
+    """The first energy pass with a window, in planned order: one with a valid energy if there is one."""
+    results = tables.results
+    valid: set[str] = set()
+    if not results.empty:
+        energies = results[
+            results["quantity"].isin(["energy_gross_j", "energy_net_j"]) & (results["verdict"] == "valid")
+        ]
+        valid = {str(trial_id) for trial_id in energies["trial_id"]}
+    fallback: tuple[PassData, TraceRef] | None = None
+    for pass_data in record.passes().values():
+        if not pass_data.end.traces or not _has_window(pass_data):
+            continue
+        candidate = (pass_data, pass_data.end.traces[0])
+        if str(pass_data.trial.get("trial_id")) in valid:
+            return candidate
+        fallback = fallback or candidate
+    return fallback
+
+
+def _has_window(pass_data: PassData) -> bool:
+    return {mark.name for mark in pass_data.marks}.issuperset(_WINDOW_MARKS)
+
+
+def _value_of(results: pd.DataFrame, trial_id: str, quantity: str) -> float | None:
+    if results.empty:
+        return None
+    rows = results[(results["trial_id"] == trial_id) & (results["quantity"] == quantity)]
+    values = (number(row.get("value")) for row in rows.to_dict("records") if row.get("verdict") != "invalid")
+    return next((value for value in values if value is not None), None)
+
+
+def _require(points: list[Point], quantity: str) -> None:
+    if not points:
+        raise NothingToDrawError(f"this record has no {quantity_title(quantity)} ({quantity})")
+    if not any(point.shown for point in points):
+        reasons = sorted({code for point in points for code in point.reasons})
+        raise NothingToDrawError(
+            f"no valid value of {quantity_title(quantity)}: {', '.join(reasons) or 'no reason given'}"
+        )
+
+
+def _origins(points: list[Point]) -> tuple[str, ...]:
+    return tuple(sorted_origins(point.origin for point in points))
+
+
+def _footer(matrix: Matrix) -> str:
+    return f"record {matrix.record_id}" if matrix.record_id else ""
+
+
+_KINDS: dict[str, Callable[[ResultTables, Matrix, Mapping[str, Any]], _Sketch]] = {
+    "bars": _bars,
+    "scatter": _scatter,
+}
+
+
+def _count(number_of: int, noun: str) -> str:
+    return f"{number_of} {noun}" if number_of == 1 else f"{number_of} {noun}s"

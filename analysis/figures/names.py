@@ -1,0 +1,88 @@
+"""What quantities and budget terms are called in figures, tables and sentences."""
+
+from __future__ import annotations
+
+_TITLES: dict[str, str] = {
+    "latency_s": "latency per inference",
+    "latency_first_s": "first inference",
+    "latency_std_s": "scatter of the latency within a pass",
+    "inferences": "inferences in the window",
+    "window_s": "length of the window",
+    "energy_gross_j": "energy per inference, idle included",
+    "energy_net_j": "energy per inference, net of idle",
+    "energy_warmup_j": "energy of the warm-up",
+    "energy_published_j": "energy per inference, as published",
+    "energy_edge_bound_j": "bound from the window's edges",
+    "energy_residual_rel": "relative difference from the published energy",
+    "energy_matched_j": "energy with the published sample count",
+    "match_residual_rel": "its relative difference",
+    "energy_runner_j": "energy by the runner's own rule",
+    "runner_residual_rel": "its relative difference from the published",
+    "power_active_w": "power in the window",
+    "power_idle_w": "idle power",
+    "edp_gross_js": "energy-delay product, idle included",
+    "edp_net_js": "energy-delay product, net of idle",
+    "instructions": "instructions",
+    "cycles": "CPU cycles",
+    "task-clock": "task clock",
+    "L1-dcache-loads": "L1d loads",
+    "L1-dcache-load-misses": "L1d load misses",
+    "page-faults": "page faults",
+    "minor-faults": "minor page faults",
+    "major-faults": "major page faults",
+    "context-switches": "context switches",
+    "branches": "branches",
+    "branch-misses": "branch misses",
+    "elapsed_s": "elapsed time",
+    "user_s": "user time",
+    "system_s": "system time",
+    "peak_rss_bytes": "peak resident memory",
+    "accuracy": "accuracy",
+    "parameters": "parameters",
+    "depth": "depth (layers)",
+    "macs": "multiply-accumulates",
+    "layer_fit_l1_pct": "average layer size over L1d",
+    "layer_fit_l2_pct": "average layer size over L2",
+    "layer_fit_ram_pct": "average layer size over RAM",
+    "macs_over_l1_pct": "MACs in layers larger than L1d",
+    "macs_over_l2_pct": "MACs in layers larger than L2",
+    "bytes_over_l1_pct": "bytes in layers larger than L1d",
+    "bytes_over_l2_pct": "bytes in layers larger than L2",
+}
+
+_TERMS: dict[str, str] = {
+    "gain_i": "gain of current",
+    "gain_v": "gain of voltage",
+    "offset_i": "offset of current",
+    "offset_v": "offset of voltage",
+    "timebase": "time base",
+    "edges": "window edges",
+    "clock": "window edges, clock",
+    "sampling": "sampling",
+    "idle": "idle power",
+    "update_period": "update period of the counter",
+    "repeats": "repeats (scatter)",
+}
+
+_UNIT_SUFFIXES = ("_s", "_j", "_w", "_js", "_pct", "_bytes", "_rel")
+
+
+def quantity_title(name: str) -> str:
+    """What a quantity is called, in lower case; a name nobody listed is spelled out without its unit suffix."""
+    if name in _TITLES:
+        return _TITLES[name]
+    for suffix in _UNIT_SUFFIXES:
+        if name.endswith(suffix):
+            name = name.removesuffix(suffix)
+            break
+    return name.replace("_", " ")
+
+
+def term_title(name: str) -> str:
+    """What a term of the uncertainty budget is called."""
+    return _TERMS.get(name, name.replace("_", " "))
+
+
+def sentence_case(text: str) -> str:
+    """The text with its first letter raised, the rest as it is (``L1d`` stays)."""
+    return text[:1].upper() + text[1:]

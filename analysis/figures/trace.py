@@ -1,0 +1,183 @@
+"""One power trace as an example: idle, warm-up and the window of an energy pass, and its first inferences enlarged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.figures.axes import set_axis
+from analysis.figures.dots import Drawn
+from analysis.figures.style import (
+    GRID,
+    IDLE,
+    INK,
+    INVALID_COLOUR,
+    MUTED,
+    PALETTE,
+    WARM_UP,
+    WINDOW,
+    heading,
+    new_figure,
+    place_axes,
+    watermark,
+)
+from analysis.figures.units import tick_text
+from lab.record.documents import Mark
+from lab.record.traces import TraceReader
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_COLUMNS = 1400
+_LEAST_NAMED = 0.05
+"""A stretch shorter than this share of the pass is shaded, but has no room for its name."""
+_CHUNK = 1 << 20
+_LINE = PALETTE[0]
+_SHADES = {
+    "idle_before": (IDLE, "idle"),
+    "warmup": (WARM_UP, "warm-up"),
+    "window": (WINDOW, "window"),
+    "idle_after": (IDLE, "idle"),
+}
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """Least, mean and largest power of equal stretches of a trace. NaN where a stretch has no sample at all."""
+
+    time_s: NDArray[np.float64]
+    low_w: NDArray[np.float64]
+    mean_w: NDArray[np.float64]
+    high_w: NDArray[np.float64]
+    per_column: int
+
+
+def power_of(reader: TraceReader, start: int, stop: int) -> NDArray[np.float64]:
+    """Power in watt, sample by sample, NaN where samples are missing. Raises ``ValueError`` if the trace has none."""
+    channels = set(reader.channels)
+    if {"current", "voltage"} <= channels:
+        current = np.asarray(reader.read("current", start, stop), dtype=np.float64)
+        return current * np.asarray(reader.read("voltage", start, stop), dtype=np.float64)
+    if "power" in channels:
+        return np.asarray(reader.read("power", start, stop), dtype=np.float64)
+    if "energy" in channels:
+        return np.asarray(reader.read("energy", start, stop), dtype=np.float64) * reader.rate_hz
+    raise ValueError("the trace has neither voltage and current, nor power, nor energy")
+
+
+def envelope(reader: TraceReader, start: int, stop: int, columns: int = _COLUMNS) -> Envelope:
+    """The trace between two samples, thinned to at most ``columns`` stretches without losing its extremes."""
+    per_column = max(1, -(-(stop - start) // columns))
+    parts: list[tuple[NDArray[Any], ...]] = []
+    step = max(1, _CHUNK // per_column) * per_column
+    for begin in range(start, stop, step):
+        power = power_of(reader, begin, min(stop, begin + step))
+        edges = np.arange(0, power.size, per_column)
+        present = np.isfinite(power)
+        count = np.add.reduceat(present.astype(np.float64), edges)
+        total = np.add.reduceat(np.where(present, power, 0.0), edges)
+        mean = np.full(count.shape, np.nan)
+        np.divide(total, count, out=mean, where=count > 0)
+        parts.append((begin + edges, np.fmin.reduceat(power, edges), mean, np.fmax.reduceat(power, edges)))
+    first, low, mean, high = (np.concatenate(column) for column in zip(*parts, strict=True))
+    middle = first + (per_column - 1) / 2
+    return Envelope(middle / reader.rate_hz, low, mean, high, per_column)
+
+
+def draw_trace(
+    reader: TraceReader,
+    marks: Sequence[Mark],
+    origin: str,
+    title: str,
+    subtitle: str,
+    *,
+    latency_s: float | None = None,
+    gaps: Sequence[tuple[int, int]] = (),
+    footer: str = "",
+) -> Drawn:
+    """Draw the whole pass above and the window's beginning below."""
+    spans = spans_of(marks, reader.rate_hz)
+    figure = new_figure(9.0, 5.4)
+    upper = place_axes(figure, 0.75, 2.95, 0.3, 0.85)
+    _shade(upper, spans)
+    _draw(upper, envelope(reader, 0, reader.length))
+    _power_axis(upper)
+    upper.set_xlabel("Time since the trace began [s]")
+    window = spans.get("window")
+    lower = place_axes(figure, 0.75, 0.72, 0.3, 3.3)
+    begin_s = window[0] if window else 0.0
+    length_s = window[1] - window[0] if window else reader.length / reader.rate_hz
+    detail_s = min(length_s, max(6.0 * (latency_s or 0.0), 150 / reader.rate_hz))
+    first = max(0, int((begin_s - 0.2 * detail_s) * reader.rate_hz))
+    last = min(reader.length, int((begin_s + detail_s) * reader.rate_hz) + 1)
+    _shade(lower, spans, named=False)
+    _draw(lower, envelope(reader, first, last))
+    lower.set_xlim(first / reader.rate_hz, last / reader.rate_hz)
+    _power_axis(lower)
+    lower.set_xlabel("The window's beginning, enlarged [s]")
+    for axes in (upper, lower):
+        _mark_gaps(axes, gaps, reader.rate_hz)
+        watermark(axes, [origin])
+    heading(figure, title, subtitle, [origin], footer)
+    return Drawn(figure, {})
+
+
+def spans_of(marks: Sequence[Mark], rate_hz: float) -> dict[str, tuple[float, float]]:
+    """Begin and end in seconds of each stretch that has both marks (of window 0 where there are several)."""
+    at = {mark.name: mark.sample / rate_hz for mark in marks if mark.index == 0}
+    return {
+        name: (at[f"{name}_begin"], at[f"{name}_end"])
+        for name in _SHADES
+        if f"{name}_begin" in at and f"{name}_end" in at
+    }
+
+
+def _shade(axes: Axes, spans: dict[str, tuple[float, float]], *, named: bool = True) -> None:
+    total = max((end for _, end in spans.values()), default=1.0)
+    for name, (begin, end) in spans.items():
+        colour, word = _SHADES[name]
+        axes.axvspan(begin, end, color=colour, linewidth=0, zorder=0.3)
+        if named and (end - begin) / total > _LEAST_NAMED:
+            axes.annotate(
+                f"{word}\n{tick_text(end - begin, 's')}",
+                ((begin + end) / 2, 1.0),
+                xycoords=("data", "axes fraction"),
+                xytext=(0, 2),
+                textcoords="offset points",
+                size=7,
+                color=MUTED,
+                ha="center",
+                va="bottom",
+                annotation_clip=True,
+            )
+    if not named and "window" in spans:
+        axes.axvline(spans["window"][0], color=INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=4)
+
+
+def _draw(axes: Axes, power: Envelope) -> None:
+    if power.per_column > 1:
+        axes.fill_between(power.time_s, power.low_w, power.high_w, color=_LINE, alpha=0.35, linewidth=0, zorder=2)
+    axes.plot(power.time_s, power.mean_w, color=_LINE, linewidth=0.9, zorder=3)
+    values = np.concatenate([power.low_w, power.high_w])
+    present = values[np.isfinite(values)]
+    if present.size:
+        set_axis(axes, "y", "Power", [float(present.min()), float(present.max())], "W", log=False)
+    axes.set_xlim(power.time_s[0], power.time_s[-1])
+
+
+def _mark_gaps(axes: Axes, gaps: Sequence[tuple[int, int]], rate_hz: float) -> None:
+    """Where samples are missing: a red stripe, at least a hair's breadth wide."""
+    left, right = axes.get_xlim()
+    for first, last in gaps:
+        if last / rate_hz > left and first / rate_hz < right:
+            axes.axvspan(
+                first / rate_hz, last / rate_hz, facecolor=INVALID_COLOUR, edgecolor=INVALID_COLOUR, alpha=0.3, zorder=1
+            )
+
+
+def _power_axis(axes: Axes) -> None:
+    axes.grid(visible=True, color=GRID)

@@ -1,0 +1,146 @@
+"""Reads what ``hdrnn train --json`` prints: one JSON object a line, one per epoch and one at the end.
+
+The program is in workloads/hdrnn/c. It may have been run with ``--quiet``, which leaves the epochs out.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis.readers.program_output import PrintedQuantity, ProgramOutput
+from lab.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One pass over the training images; ``accuracy`` (0…1) on the test images after it, ``seconds`` of training."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class HdrnnOutput:
+    """One training. ``loss`` is that of the last epoch, ``None`` without any; ``seconds`` of training, all epochs."""
+
+    epochs: tuple[Epoch, ...]
+    loss: float | None
+    accuracy: float
+    seconds: float
+    train_images: int
+    test_images: int
+    parameters: int
+
+
+def read(text: str) -> HdrnnOutput:
+    """Read the whole output. Raises :class:`lab.errors.DataError`, with the line, for anything that is not it."""
+    epochs: list[Epoch] = []
+    done: HdrnnOutput | None = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        if done is not None:
+            raise DataError(f"line {number}: something follows the last event")
+        event = _Event(line, number)
+        if event.name == "epoch":
+            epochs.append(
+                Epoch(event.whole("epoch"), event.number("loss"), event.share("accuracy"), event.number("seconds"))
+            )
+            if epochs[-1].epoch != len(epochs):
+                raise DataError(f"line {number}: epoch {epochs[-1].epoch} where {len(epochs)} was expected")
+        elif event.name == "done":
+            done = HdrnnOutput(
+                tuple(epochs),
+                None if event.is_null("loss") else event.number("loss"),
+                event.share("accuracy"),
+                event.number("seconds"),
+                event.whole("train_images"),
+                event.whole("test_images"),
+                event.whole("parameters"),
+            )
+        else:
+            raise DataError(f"line {number}: unknown event {event.name!r}")
+    if done is None:
+        raise DataError("the output ends without the event 'done'")
+    return done
+
+
+def read_output(folder: Path) -> ProgramOutput:
+    """The output of one pass. What cannot be read is ``None`` with the reason, never an exception."""
+    try:
+        output = read((folder / "stdout.txt").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, DataError):
+        reason = ("output_unreadable",)
+        missing = tuple(PrintedQuantity(name, None, unit, reason) for name, unit in _QUANTITIES.items())
+        return ProgramOutput(missing, reasons=reason)
+    values = {
+        "accuracy": output.accuracy,
+        "loss": output.loss,
+        "training_s": output.seconds,
+        "parameters": float(output.parameters),
+    }
+    return ProgramOutput(
+        tuple(PrintedQuantity(name, value, _QUANTITIES[name]) for name, value in values.items() if value is not None)
+    )
+
+
+_QUANTITIES = {"accuracy": "1", "loss": "1", "training_s": "s", "parameters": "1"}
+"""What a training gives → its unit."""
+
+
+class _Event:
+    """One line of the output, its fields checked as they are taken."""
+
+    def __init__(self, line: str, number: int) -> None:
+        self._number = number
+        try:
+            data = json.loads(line)
+        except (ValueError, RecursionError):
+            raise DataError(f"line {number}: not JSON") from None
+        if not isinstance(data, dict):
+            raise DataError(f"line {number}: not a JSON object")
+        self._data: dict[str, Any] = data
+        self.name = data.get("event")
+
+    def is_null(self, key: str) -> bool:
+        """True if the field is there and holds null."""
+        return key in self._data and self._data[key] is None
+
+    def number(self, key: str) -> float:
+        """A finite number that is not negative."""
+        value = self._data.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value) or value < 0:
+            raise DataError(f"line {self._number}: {key} is {_shortened(value)}, expected a number")
+        return float(value)
+
+    def share(self, key: str) -> float:
+        """A number from 0 to 1."""
+        value = self.number(key)
+        if value > 1:
+            raise DataError(f"line {self._number}: {key} is {value}, expected at most 1")
+        return value
+
+    def whole(self, key: str) -> int:
+        """A whole number that is not negative."""
+        value = self._data.get(key)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise DataError(f"line {self._number}: {key} is {_shortened(value)}, expected a whole number")
+        return value
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number too large for a float
+        return False
+
+
+def _shortened(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else text[:37] + "..."

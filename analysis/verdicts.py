@@ -1,0 +1,114 @@
+"""What a reason code means for which quantity: the one place where faults and findings become verdicts.
+
+A fault befalls a pass; not every number of that pass suffers from it. A meter that lost samples says nothing against the
+latency that the program took itself; a board that lowered its clock changes time and energy but executes the same
+instructions. :func:`reasons_for` applies :data:`SUFFERS`; the verdict of the codes is that of :mod:`lab.record.reasons`.
+
+Gaps and saturation are matters of place: a fault document says that samples were lost *somewhere* in the pass. Where the trace
+shows where (:attr:`lab.record.documents.TraceRef.gaps`, missing samples), the analysis finds what they hit and the document
+adds nothing: :data:`LOCATED` codes are taken from findings then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from lab.record.reasons import REASONS
+
+ENERGY_PREFIXES = ("energy_", "power_", "edp_", "ed2p_")
+NET_PREFIXES = ("energy_net_", "edp_net_", "ed2p_net_")
+TIME_PREFIXES = ("latency_", "edp_", "ed2p_")
+PROCESS_TIMES = frozenset({"elapsed_s", "user_s", "system_s", "window_s"})
+PROCESS_SIZES = frozenset({"peak_rss_bytes", "accuracy"})
+CLOCK_EVENTS = frozenset({"task-clock", "cpu-clock", "cycles", "ref-cycles", "bus-cycles", "duration_time"})
+
+LOCATED = frozenset({"samples_dropped"})
+"""Codes whose place the trace itself shows."""
+
+MINIMUM_COVERAGE = 0.9
+"""Least share of the window that the trace must cover. What is missing is bounded by the extremes of power seen, which beyond
+a tenth of the window is no longer a measurement."""
+
+Suffers = Callable[[str], bool]
+
+
+def is_energy(quantity: str) -> bool:
+    """Does the quantity come from the power trace?"""
+    return quantity.startswith(ENERGY_PREFIXES)
+
+
+def _is_net(quantity: str) -> bool:
+    return quantity.startswith(NET_PREFIXES) or quantity == "power_idle_w"
+
+
+def _is_per_inference(quantity: str) -> bool:
+    return not (
+        quantity.startswith(("power_", "energy_warmup_", "latency_")) or quantity in PROCESS_TIMES | PROCESS_SIZES
+    )
+
+
+def _is_timed(quantity: str) -> bool:
+    return (
+        is_energy(quantity)
+        or quantity.startswith(TIME_PREFIXES)
+        or quantity in PROCESS_TIMES
+        or quantity in CLOCK_EVENTS
+    )
+
+
+def _is_windowed(quantity: str) -> bool:
+    return (is_energy(quantity) and quantity != "power_idle_w") or quantity == "window_s"
+
+
+def _everything(_: str) -> bool:
+    return True
+
+
+SUFFERS: Mapping[str, Suffers] = {
+    # the trace: the power's numbers, not the program's own
+    **dict.fromkeys(
+        (
+            "samples_dropped",
+            "coverage_too_low",
+            "meter_unplugged",
+            "meter_timeout",
+            "saturated",
+            "range_changed",
+            "trace_unreadable",
+            "assumed_voltage",
+            "placeholder_accuracy",
+            "accuracy_unknown",
+            "no_power_meter",
+        ),
+        is_energy,
+    ),
+    "no_window": _is_windowed,
+    "edge_jitter": _is_windowed,
+    "edge_ambiguous": _is_windowed,
+    "window_disagrees": _is_windowed,
+    # A drift of idle power may be the meter's own, which gross energy suffers from too.
+    "idle_drift": is_energy,
+    "idle_too_short": _is_net,
+    "count_missing": _is_per_inference,
+    # the board: whatever takes time
+    "throttled": _is_timed,
+}
+"""Reason code → the quantities of the pass that suffer. A code that is not here befalls the whole pass."""
+
+
+def reasons_for(quantity: str, codes: Iterable[str]) -> tuple[str, ...]:
+    """Those of a pass's reason codes that concern a quantity, each once, in order."""
+    found = dict.fromkeys(code for code in codes if SUFFERS.get(code, _everything)(quantity))
+    return tuple(found)
+
+
+def known_codes(codes: Iterable[str]) -> tuple[str, ...]:
+    """The codes as they are, and ``pass_failed`` for any that this version does not know (a newer lab's)."""
+    return tuple(dict.fromkeys(code if code in REASONS else "pass_failed" for code in codes))
+
+
+def coverage_reasons(coverage: float) -> tuple[str, ...]:
+    """The codes that a stretch with so much of its samples brings."""
+    if coverage < MINIMUM_COVERAGE:
+        return ("samples_dropped", "coverage_too_low")
+    return ("samples_dropped",) if coverage < 1.0 else ()

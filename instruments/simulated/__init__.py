@@ -1,0 +1,1 @@
+"""Simulated instruments: models of ours, whose every value is stamped ``simulated``."""

@@ -1,0 +1,52 @@
+"""``lab run``: one experiment on one bench, from the plan to the report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from lab.cli.arguments import add_experiment_arguments, add_json_argument, add_records_argument, cache_folder
+from lab.cli.progress_bar import campaign_progress
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``lab run``."""
+    add_experiment_arguments(parser)
+    add_records_argument(parser)
+    parser.add_argument("--no-report", action="store_true", help="results only: no figures, no report.html")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    add_json_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run a campaign and process its record, also one that was interrupted: what is there is worth seeing."""
+    from lab.experiment.load import load_experiment
+    from lab.runner.session import start
+
+    loaded = load_experiment(args.experiment, args.overrides, args.bench)
+    progress = campaign_progress(args.quiet)
+    print(f"{loaded.experiment.experiment} on {loaded.bench.bench} ({loaded.bench.board.kind} board)", file=sys.stderr)
+    finished = start(loaded, args.records, cache_folder(), progress)
+    return show_finished(finished, args)
+
+
+def show_finished(finished: object, args: argparse.Namespace) -> int:
+    """Process the record of a campaign that ended, say what came of it; returns the exit code."""
+    from lab.record.reader import Record
+    from lab.runner.processing import process_record
+    from lab.runner.session import Finished
+
+    assert isinstance(finished, Finished)
+    outcome = finished.outcome
+    if outcome.state == "interrupted":
+        print(f"interrupted; `lab resume {finished.root}` goes on", file=sys.stderr)
+    if outcome.lost is not None:
+        raise outcome.lost
+    processed = process_record(Record.open(finished.root), report=not args.no_report)
+    if args.json:
+        print(json.dumps({"state": outcome.state, **processed.to_json()}, indent=1))
+    else:
+        print(f"record    {finished.root}\nstate     {outcome.state}")
+        print(processed.describe())
+    return int(outcome.exit_code)

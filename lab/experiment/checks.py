@@ -1,0 +1,354 @@
+"""What no single field of an experiment can know: do names, values and quantities that refer to others fit them?
+
+These checks look at the plain data, before and whatever the typed model says, so that their findings come together with
+all others. They hold their tongue about whatever has the wrong shape: the model reports that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lab.bench.model import Bench, ReplayBoard, SimulatedBoard
+from lab.config.document import Finding
+from lab.config.location import Location
+from lab.config.problems import closest, one_of
+from lab.config.templates import names_in, strings_in
+from lab.experiment.events import KNOWN_EVENTS, without_modifiers
+from lab.experiment.model import (
+    PROGRAM_PLACEHOLDERS,
+    Experiment,
+    RecordedSessionWorkload,
+    TfliteBenchmarkWorkload,
+)
+from lab.experiment.quantities import misspelt
+
+RESERVED_FIGURES = ("budget", "trace")
+"""Figures that every record has."""
+
+_TEMPLATE_FIELDS: dict[str, dict[str, bool]] = {
+    "tflite_benchmark": dict.fromkeys(("network", "input", "compression", "threads", "accelerator"), True),
+    "program": {"build": False, "prepare": False, "command": True},
+    "recorded_session": {"session": True},
+}
+"""Workload kind → its fields that are templates, and whether factors and settings may stand in them."""
+
+
+def check_experiment(data: Any, narrowed: Collection[str] = ()) -> Iterator[Finding]:
+    """Everything that is wrong between the parts of an experiment file's plain data.
+
+    ``narrowed`` are factors whose values were changed on the command line: exclusions and figures may then speak of
+    values that the file has and this campaign has not.
+    """
+    if not isinstance(data, dict):
+        return
+    factors = _factors(data, narrowed)
+    yield from _factor_findings(data, factors)
+    yield from _template_findings(data, factors)
+    yield from _exclude_findings(data, factors)
+    yield from _pass_findings(data)
+    yield from _analysis_findings(data, factors)
+
+
+def check_together(experiment: Experiment, bench: Bench) -> Iterator[Finding]:
+    """What is wrong with putting this experiment on this bench; locations are in the bench file."""
+    replays, board = isinstance(experiment.workload, RecordedSessionWorkload), bench.board
+    if replays != isinstance(board, ReplayBoard):
+        needs = "'replay'" if replays else "a board that runs programs"
+        yield Finding(
+            location=("board", "kind"),
+            message=f"does not fit the workload {experiment.workload.kind!r} of {experiment.experiment!r}",
+            expected=needs,
+        )
+    elif (
+        isinstance(experiment.workload, TfliteBenchmarkWorkload)
+        and not isinstance(board, (SimulatedBoard, ReplayBoard))
+        and board.models is None
+    ):
+        yield Finding(
+            location=("board", "models"),
+            message=f"missing key: {experiment.experiment!r} needs the folder with the .tflite files",
+            at_key=True,
+        )
+
+
+# ------------------------------------------------------------------------------------------------ factors
+
+
+@dataclass(frozen=True, slots=True)
+class _Factor:
+    """A factor as far as its data can be understood; ``is_complete`` if it can have no other values than these."""
+
+    values: list[Any]
+    settings: list[Mapping[str, Any]]
+    is_complete: bool
+
+    def always(self) -> set[str]:
+        """Settings that every value defines."""
+        return set.intersection(*map(set, self.settings)) if self.settings else set()
+
+    def sometimes(self) -> set[str]:
+        """Settings that some value defines."""
+        return set().union(*self.settings)
+
+
+def _factors(data: Mapping[str, Any], narrowed: Collection[str]) -> dict[str, _Factor]:
+    factors = data.get("factors")
+    found = {}
+    for name, entries in factors.items() if isinstance(factors, dict) else ():
+        if isinstance(entries, list):
+            values = [entry.get("value") if isinstance(entry, dict) else entry for entry in entries]
+            settings = [entry.get("settings") if isinstance(entry, dict) else None for entry in entries]
+            mappings: list[Mapping[str, Any]] = [item if isinstance(item, dict) else {} for item in settings]
+            found[name] = _Factor(values, mappings, is_complete=name not in narrowed)
+        else:
+            found[name] = _Factor([], [], is_complete=False)
+    return found
+
+
+def _factor_findings(data: Mapping[str, Any], factors: Mapping[str, _Factor]) -> Iterator[Finding]:
+    owner: dict[str, str] = {}
+    placeholders = PROGRAM_PLACEHOLDERS if _workload(data).get("kind") == "program" else ()
+    for name, factor in factors.items():
+        if name in placeholders:
+            message = f"the name stands for the program's {name} folder already"
+            yield Finding(location=("factors", name), message=message, at_key=True)
+        for index, value in enumerate(factor.values):
+            if _is_scalar(value) and any(_same(value, other) for other in factor.values[:index]):
+                yield Finding(location=("factors", name, index), message="the same value twice", found=repr(value))
+        for index, settings in enumerate(factor.settings):
+            for setting in settings:
+                location = ("factors", name, index, "settings", setting)
+                if setting in factors or setting in placeholders:
+                    what = "a factor" if setting in factors else f"the program's {setting} folder"
+                    yield Finding(location=location, message=f"the name is that of {what} already", at_key=True)
+                elif owner.setdefault(setting, name) != name:
+                    message = f"the factor {owner[setting]!r} defines this setting, too"
+                    yield Finding(location=location, message=message, at_key=True)
+
+
+def _exclude_findings(data: Mapping[str, Any], factors: Mapping[str, _Factor]) -> Iterator[Finding]:
+    excludes = data.get("exclude")
+    for index, entry in enumerate(excludes if isinstance(excludes, list) else ()):
+        if entry == {}:
+            yield Finding(location=("exclude", index), message="excludes nothing", expected="{factor: value}")
+        yield from _selection_findings(("exclude", index), entry, factors)
+
+
+def _selection_findings(location: Location, entry: Any, factors: Mapping[str, _Factor]) -> Iterator[Finding]:
+    """What is wrong with a mapping from factors to values or lists of values."""
+    for name, chosen in entry.items() if isinstance(entry, dict) else ():
+        if name not in factors:
+            yield _no_factor((*location, name), name, factors, at_key=True)
+            continue
+        values = factors[name].values
+        if not factors[name].is_complete:
+            continue
+        is_list = isinstance(chosen, list)
+        for index, value in enumerate(chosen if is_list else [chosen]):
+            if _is_scalar(value) and not any(_same(value, known) for known in values):
+                known_texts = list(dict.fromkeys(str(known) for known in values if _is_scalar(known)))
+                yield Finding(
+                    location=(*location, name, index) if is_list else (*location, name),
+                    message=f"{name} never has this value",
+                    expected=one_of(known_texts) if len(known_texts) <= 12 else None,
+                    suggestion=closest(str(value), known_texts),
+                )
+
+
+def _no_factor(location: Location, name: str, factors: Mapping[str, _Factor], *, at_key: bool = False) -> Finding:
+    return Finding(
+        location=location,
+        message="no such factor",
+        found=repr(name),
+        expected=one_of(list(factors)) or None,
+        suggestion=closest(name, factors),
+        at_key=at_key,
+    )
+
+
+# ---------------------------------------------------------------------------------------------- templates
+
+
+def _workload(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    workload = data.get("workload")
+    return workload if isinstance(workload, dict) else {}
+
+
+def _template_findings(data: Mapping[str, Any], factors: Mapping[str, _Factor]) -> Iterator[Finding]:
+    workload = _workload(data)
+    kind = str(workload.get("kind"))
+    if kind == "recorded_session" and "session" not in workload and "session" not in factors:
+        message = "missing key, and there is no factor of this name that would stand for it"
+        yield Finding(location=("workload", "session"), message=message, at_key=True)
+    for field, may_vary in _TEMPLATE_FIELDS.get(kind, {}).items():
+        extra = PROGRAM_PLACEHOLDERS if kind == "program" else ()
+        for location, text in strings_in(workload.get(field), ("workload", field)):
+            yield from _name_findings(location, text, factors if may_vary else {}, extra)
+            if kind == "program" and "data" in _names(text) and not (workload.get("data") or workload.get("prepare")):
+                message = "{data} stands for nothing: the workload has neither 'data' nor 'prepare'"
+                yield Finding(location=location, message=message)
+    analysis = data.get("analysis")
+    label = analysis.get("label") if isinstance(analysis, dict) else None
+    if isinstance(label, str):
+        yield from _name_findings(("analysis", "label"), label, factors, ())
+
+
+def _name_findings(
+    location: Location, text: str, factors: Mapping[str, _Factor], extra: tuple[str, ...]
+) -> Iterator[Finding]:
+    always = {name for factor in factors.values() for name in factor.always()}
+    known = [*factors, *sorted(always), *extra]
+    for name in _names(text):
+        if name in known:
+            continue
+        partly = next((owner for owner, factor in factors.items() if name in factor.sometimes()), None)
+        if partly is None:
+            yield Finding(
+                location=location,
+                message=f"{{{name}}} stands for nothing",
+                expected=one_of([f"{{{item}}}" for item in known]) or "no names in braces",
+                suggestion=_braced(closest(name, known)),
+            )
+        else:
+            factor = factors[partly]
+            lacking = [
+                str(value)
+                for value, settings in zip(factor.values, factor.settings, strict=True)
+                if name not in settings
+            ]
+            message = f"{{{name}}} is not defined for every value of {partly}"
+            yield Finding(location=location, message=message, expected=f"a setting {name!r} for {one_of(lacking)}")
+
+
+def _names(text: str) -> list[str]:
+    try:
+        return names_in(text)
+    except ValueError:
+        return []
+
+
+def _braced(name: str | None) -> str | None:
+    return None if name is None else f"{{{name}}}"
+
+
+# ------------------------------------------------------------------------------------------------- passes
+
+
+def _pass_findings(data: Mapping[str, Any]) -> Iterator[Finding]:
+    passes = data.get("passes")
+    if not isinstance(passes, dict):
+        return
+    if _workload(data).get("kind") == "recorded_session":
+        for name in ("latency", "counters"):
+            if passes.get(name) is not None:
+                message = "a recorded session has an energy pass only"
+                yield Finding(location=("passes", name), message=message, at_key=True)
+        if passes.get("energy", 0) is None:
+            return
+    counters = passes.get("counters")
+    if not isinstance(counters, dict):
+        return
+    yield from _event_findings(counters.get("events"))
+    runs, baseline = counters.get("runs", 1), counters.get("baseline_runs")
+    if isinstance(runs, int) and isinstance(baseline, int) and baseline >= runs:
+        yield Finding(
+            location=("passes", "counters", "baseline_runs"),
+            message="the baseline must be shorter than the pass",
+            expected=f"less than {runs} (passes.counters.runs)",
+        )
+
+
+def _event_findings(events: Any) -> Iterator[Finding]:
+    texts = events if isinstance(events, list) else []
+    for index, event in enumerate(texts):
+        if not isinstance(event, str):
+            continue
+        location: Location = ("passes", "counters", "events", index)
+        if event in texts[:index]:
+            yield Finding(location=location, message="the same event twice")
+        elif without_modifiers(event) not in KNOWN_EVENTS:
+            meant = closest(without_modifiers(event), KNOWN_EVENTS, cutoff=0.85)
+            if meant is not None:
+                yield Finding(location=location, message="unknown event", suggestion=meant)
+
+
+# ----------------------------------------------------------------------------------------------- analysis
+
+
+def _analysis_findings(data: Mapping[str, Any], factors: Mapping[str, _Factor]) -> Iterator[Finding]:
+    analysis = data.get("analysis")
+    if not isinstance(analysis, dict):
+        return
+    yield from _factor_reference(("analysis",), analysis, "hue", factors)
+    counted = _counted_events(data)
+    seen: set[str] = set()
+    for location, figure in _entries(analysis, "figures"):
+        name = figure.get("name")
+        if name in RESERVED_FIGURES:
+            message = "every record has a figure of this name already"
+            yield Finding(location=(*location, "name"), message=message)
+        elif isinstance(name, str) and name in seen:
+            yield Finding(location=(*location, "name"), message="two figures of the same name")
+        elif isinstance(name, str):
+            seen.add(name)
+        yield from _factor_reference(location, figure, "hue", factors)
+        yield from _factor_reference(location, figure, "by", factors)
+        yield from _selection_findings((*location, "only"), figure.get("only"), factors)
+        yield from _quantity_findings(location, figure, counted)
+    for location, correlation in _entries(analysis, "correlations"):
+        yield from _factor_reference(location, correlation, "by", factors)
+        yield from _factor_reference(location, correlation, "cluster", factors)
+        yield from _quantity_findings(location, correlation, counted)
+
+
+def _entries(analysis: Mapping[str, Any], key: str) -> Iterator[tuple[Location, Mapping[str, Any]]]:
+    entries = analysis.get(key)
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        if isinstance(entry, dict):
+            yield ("analysis", key, index), entry
+
+
+def _factor_reference(
+    location: Location, entry: Mapping[str, Any], key: str, factors: Mapping[str, _Factor]
+) -> Iterator[Finding]:
+    name = entry.get(key)
+    if isinstance(name, str) and name not in factors:
+        yield _no_factor((*location, key), name, factors)
+
+
+def _counted_events(data: Mapping[str, Any]) -> set[str] | None:
+    """The events that are asked for, without modifiers; ``None`` if that cannot be told."""
+    passes = data.get("passes")
+    if not isinstance(passes, dict):
+        return None
+    counters = passes.get("counters")
+    if counters is None:
+        return set()
+    events = counters.get("events") if isinstance(counters, dict) else None
+    if not isinstance(events, list):
+        return None
+    return {without_modifiers(event) for event in events if isinstance(event, str)}
+
+
+def _quantity_findings(location: Location, entry: Mapping[str, Any], counted: set[str] | None) -> Iterator[Finding]:
+    for key in ("quantity", "x", "y"):
+        name = entry.get(key)
+        if not isinstance(name, str):
+            continue
+        event = without_modifiers(name)
+        if event in KNOWN_EVENTS and counted is not None and event not in counted:
+            message = "this event is not counted: passes.counters.events does not ask for it"
+            expected = one_of(sorted(counted)) if counted else None
+            yield Finding(location=(*location, key), message=message, expected=expected)
+        elif (counted is None or event not in counted) and (meant := misspelt(name)) is not None:
+            yield Finding(location=(*location, key), message="unknown quantity", suggestion=meant)
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, (bool, int, float, str))
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)

@@ -1,0 +1,257 @@
+"""What an experiment file says, typed. An experiment knows no hardware: that is the bench's part.
+
+Load files with :func:`lab.experiment.load.load_experiment`, which also checks what lies between the fields (template
+names, exclusions, quantities) and reports everything with its position. All times are in seconds, sizes in bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from lab.config.environment import PathText
+from lab.config.fields import Count, Identifier, Model, Scalar, Text, Whole, config_error
+from lab.config.templates import ScalarTemplate, Template
+from lab.config.units import Duration
+
+# -------------------------------------------------------------------------------------------------- workloads
+
+
+class TfliteBenchmarkWorkload(Model):
+    """TensorFlow Lite's ``benchmark_model`` on one of the study's networks."""
+
+    kind: Literal["tflite_benchmark"]
+    network: ScalarTemplate = Field(description="Network, such as MobileNet")
+    input: ScalarTemplate = Field(description="Height and width of the input image in pixels")
+    compression: ScalarTemplate = Field("none", description="Variant of the network: none, PQ or PWQ")
+    threads: ScalarTemplate = Field(1, description="CPU threads")
+    accelerator: ScalarTemplate = Field("cpu", description="cpu or npu")
+
+
+class ProgramData(Model):
+    """Input files of a program, in a folder that the user names with an environment variable."""
+
+    env: Identifier = Field("LAB_DATA", description="Environment variable that names the folder")
+    needs: tuple[Text, ...] = Field((), description="Files that must be in it")
+
+
+class ProgramWorkload(Model):
+    """A program of ours or yours, built from source and run with a command line.
+
+    In ``build``, ``prepare`` and ``command``, ``{source}`` is the source folder, ``{build}`` a folder for what is
+    built, ``{data}`` the folder with the input files; in ``command`` also every factor and setting.
+    """
+
+    kind: Literal["program"]
+    source: PathText = Field(description="Folder with the source, relative to this file")
+    build: tuple[Template, ...] = Field((), description="Command that builds the program; empty: nothing to build")
+    prepare: tuple[Template, ...] = Field(
+        (), description="Command that makes the input files in {data}, where the user names no folder with them"
+    )
+    data: ProgramData | None = Field(None, description="Input files, if the program needs any")
+    command: Annotated[tuple[Template, ...], Field(min_length=1)] = Field(description="Command of one pass")
+    reader: Identifier = Field(description="Which reader understands what the program prints")
+    per: Literal["inference", "process"] = Field("inference", description="What results are stated per")
+
+
+PROGRAM_PLACEHOLDERS = ("source", "build", "data")
+"""Names that a program's templates may use beside factors and settings."""
+
+
+class RecordedSessionWorkload(Model):
+    """Power sessions that were recorded elsewhere: nothing is run."""
+
+    kind: Literal["recorded_session"]
+    format: Literal["energyrunner"] = "energyrunner"
+    folder: PathText = Field(description="Folder below which the sessions lie")
+    session: Template = Field("{session}", description="The session's folder, relative to `folder`")
+
+
+Workload = Annotated[TfliteBenchmarkWorkload | ProgramWorkload | RecordedSessionWorkload, Field(discriminator="kind")]
+
+# ---------------------------------------------------------------------------------------------------- factors
+
+
+class FactorValue(Model):
+    """One value of a factor, with the settings that it stands for."""
+
+    value: Scalar
+    settings: dict[Identifier, Scalar] = Field({}, description="Further names for templates, defined by this value")
+    label: Text | None = Field(None, description="How it is called in figures, if not by its value")
+
+
+class Glob(Model):
+    """Folders or files to be found when the plan is made."""
+
+    folder: PathText = Field(description="Where to look; ${LAB_DATA} and ${LAB_DATA:-fallback} are expanded")
+    pattern: Text = Field(description="Which files, such as **/trace1-energy.bin; their folders are the values")
+
+
+class DiscoveredFactor(Model):
+    """A factor whose values are the folders of the files that match, relative to ``folder``, sorted."""
+
+    glob: Glob
+
+
+def _as_factor_value(value: Any) -> Any:
+    return value if isinstance(value, (dict, FactorValue)) else {"value": value}
+
+
+def _factor_form(value: Any) -> str:
+    return "discovered" if isinstance(value, (dict, DiscoveredFactor)) else "listed"
+
+
+ListedFactor = Annotated[
+    tuple[Annotated[FactorValue, BeforeValidator(_as_factor_value, json_schema_input_type=Scalar | FactorValue)], ...],
+    Field(min_length=1),
+]
+Factor = Annotated[
+    Annotated[ListedFactor, Tag("listed")] | Annotated[DiscoveredFactor, Tag("discovered")],
+    Discriminator(_factor_form),
+]
+
+# ----------------------------------------------------------------------------------------------------- passes
+
+
+class LatencyPass(Model):
+    """Time per inference; resource use is taken along."""
+
+    runs: Count = Field(1, description="At least so many inferences")
+    warmup_runs: Whole = Field(0, description="Inferences before, left out")
+    min_duration: Duration | None = Field(None, description="At least so long")
+
+
+class EnergyPass(Model):
+    """Energy per inference, with idle power before and after."""
+
+    duration: Duration | None = Field(None, description="The measured window lasts at least so long")
+    runs: Count = Field(1, description="At least so many inferences")
+    warmup_runs: Whole = Field(0, description="Inferences before the window, left out")
+    idle: Duration = Field(0.0, description="Idle time recorded before and after")
+
+
+class CountersPass(Model):
+    """Hardware and software counters, in as many passes as the counters need."""
+
+    events: Annotated[tuple[Text, ...], Field(min_length=1)] = Field(
+        description="Events in the kernel's spelling, such as instructions, L1-dcache-loads, page-faults"
+    )
+    runs: Count = Field(1, description="Inferences per pass")
+    warmup_runs: Whole = Field(0, description="Inferences before, left out")
+    baseline_runs: Whole | None = Field(
+        None, description="A second pass with so few inferences: the difference leaves start-up and warm-up out"
+    )
+
+
+class Passes(Model):
+    """Which passes each trial consists of; at least one."""
+
+    latency: LatencyPass | None = None
+    energy: EnergyPass | None = None
+    counters: CountersPass | None = None
+
+    @model_validator(mode="after")
+    def _at_least_one(self) -> Passes:
+        if self.latency is None and self.energy is None and self.counters is None:
+            raise config_error("no pass", expected="at least one of 'latency', 'energy', 'counters'")
+        return self
+
+
+# --------------------------------------------------------------------------------------------------- analysis
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, (bool, int, float, str)) else value
+
+
+Only = dict[
+    Identifier,
+    Annotated[tuple[Scalar, ...], BeforeValidator(_as_list, json_schema_input_type=Scalar | tuple[Scalar, ...])],
+]
+"""Factor → the values to show."""
+Scale = Literal["linear", "log"]
+
+
+class _Figure(Model):
+    name: Identifier = Field(description="File name of the figure, without suffix")
+    title: Text | None = Field(None, description="Default: made from the quantities")
+    caption: Text | None = Field(None, description="A sentence below the figure")
+    only: Only = Field({}, description="Only the points with these factor values")
+    hue: Identifier | None = Field(None, description="Factor that colours the figure, if not analysis.hue")
+
+
+class BarsFigure(_Figure):
+    """One quantity for each variation."""
+
+    kind: Literal["bars"]
+    quantity: Text = Field(description="Quantity, such as latency_s or instructions")
+    scale: Scale = "linear"
+
+
+class ScatterFigure(_Figure):
+    """One quantity against another, a point for each variation."""
+
+    kind: Literal["scatter"]
+    x: Text = Field(description="Quantity, such as layer_fit_l1_pct")
+    y: Text = Field(description="Quantity, such as latency_s")
+    by: Identifier | None = Field(None, description="One panel per value of this factor")
+    scale: Scale = Field("linear", description="Of both axes")
+
+
+class TableFigure(_Figure):
+    """One quantity as a table: a row for each variation, a column for each value of `by`."""
+
+    kind: Literal["table"]
+    quantity: Text = Field(description="Quantity, such as latency_s or instructions")
+    by: Identifier | None = Field(None, description="Factor whose values are the columns")
+
+
+Figure = Annotated[BarsFigure | ScatterFigure | TableFigure, Field(discriminator="kind")]
+
+
+class Correlation(Model):
+    """How two quantities go together, over the points of the matrix."""
+
+    x: Text
+    y: Text
+    by: Identifier | None = Field(None, description="One correlation per value of this factor")
+    cluster: Identifier | None = Field(None, description="Factor whose values are drawn as a whole by the bootstrap")
+
+
+class Analysis(Model):
+    """What is made of the results, beyond the tables that every record has."""
+
+    label: Template | None = Field(None, description="Name of a variation in figures; default: all factor values")
+    hue: Identifier | None = Field(None, description="Factor that colours figures and splits their groups")
+    figures: tuple[Figure, ...] = ()
+    correlations: tuple[Correlation, ...] = ()
+
+
+# ------------------------------------------------------------------------------------------------- experiment
+
+
+class Experiment(Model):
+    """An experiment file."""
+
+    experiment: Identifier = Field(description="Its name; records lie in a folder of this name")
+    title: Text | None = None
+    description: Text | None = None
+    bench: PathText | None = Field(None, description="Bench file used where the command line names none")
+    seed: Whole = Field(0, description="Every random order and simulated noise is drawn from it")
+    workload: Workload
+    factors: dict[Identifier, Factor] = Field({}, description="Axes of the matrix: name → values")
+    exclude: tuple[Only, ...] = Field((), description="Combinations of factor values to leave out")
+    repeats: Count = Field(1, description="How often each point of the matrix is tried")
+    order: Literal["interleaved", "grouped", "as_written"] = Field(
+        "interleaved",
+        description="interleaved: every repeat in its own random order; grouped: the repeats of a point together, "
+        "points in random order; as_written: repeats of a point together, points in the order of the file",
+    )
+    passes: Passes
+    warm_up: Duration = Field(0.0, description="Wait before the first trial")
+    cool_down: Duration = Field(0.0, description="Wait before each trial")
+    deadline: Duration | None = Field(
+        None, description="A program that runs longer is stopped, and its pass has failed"
+    )
+    analysis: Analysis = Field(default_factory=Analysis)

@@ -1,0 +1,31 @@
+"""The names of the quantities that results have, so that a misspelt one in an experiment is found before it is run."""
+
+from __future__ import annotations
+
+from lab.config.problems import closest
+from lab.experiment.events import KNOWN_EVENTS, without_modifiers, words
+
+KNOWN_QUANTITIES = words(
+    """
+    latency_s latency_first_s latency_std_s inferences window_s
+    energy_gross_j energy_net_j energy_warmup_j power_active_w power_idle_w edp_gross_js edp_net_js
+    elapsed_s user_s system_s peak_rss_bytes minor_faults major_faults voluntary_switches involuntary_switches
+    accuracy parameters depth macs
+    layer_fit_l1_pct layer_fit_l2_pct layer_fit_ram_pct
+    macs_over_l1_pct macs_over_l2_pct bytes_over_l1_pct bytes_over_l2_pct
+    energy_published_j energy_residual_rel energy_edge_bound_j energy_matched_j match_residual_rel
+    energy_runner_j runner_residual_rel power_published_w window_published_s supply_voltage_v
+    """
+)
+"""What the lab computes itself. Programs and counters add names of their own."""
+
+_SURELY_MEANT = 0.85
+"""Names of one's own are allowed: only what is this close to a known name counts as misspelt."""
+
+
+def misspelt(name: str) -> str | None:
+    """The known quantity or event that was surely meant by an unknown name."""
+    known = KNOWN_QUANTITIES | KNOWN_EVENTS
+    if without_modifiers(name) in known:
+        return None
+    return closest(name, known, cutoff=_SURELY_MEANT)

@@ -1,0 +1,21 @@
+"""The published JSON Schemas of experiment and bench files: what ``lab schema`` prints and ``docs/schema`` holds."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal, TypeAlias
+
+from pydantic import BaseModel
+
+from lab.bench.model import Bench
+from lab.config.schema import editor_schema
+from lab.experiment.model import Experiment
+
+SchemaKind: TypeAlias = Literal["experiment", "bench"]
+
+_MODELS: dict[SchemaKind, type[BaseModel]] = {"experiment": Experiment, "bench": Bench}
+
+
+def schema_text(kind: SchemaKind) -> str:
+    """The JSON Schema of a kind of file, as text with a final newline; the same for the same models."""
+    return json.dumps(editor_schema(_MODELS[kind], f"lab {kind}"), indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,71 @@
+"""From what the files say to the board, the instruments and the workload adapter of a campaign."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab.bench import model as bench_model
+from lab.bench.assemble import assemble_bench
+from lab.config.environment import resolve
+from lab.errors import HardwareError
+from lab.experiment import model
+from lab.runner.campaign import Equipment
+from lab.workloads.protocol import Workload
+
+
+def equip(experiment: model.Experiment, bench: bench_model.Bench, experiment_path: Path, bench_path: Path) -> Equipment:
+    """Board, instruments and workload; nothing is opened yet.
+
+    Relative paths are relative to the file they stand in. Raises :class:`lab.errors.HardwareError` for what this
+    version cannot drive.
+    """
+    assembled = assemble_bench(bench, bench_path, campaign_seed=experiment.seed)
+    workload = _workload(experiment.workload, bench, experiment_path.parent, bench_path.parent)
+    return Equipment(assembled.board, assembled.instruments, workload)
+
+
+def _workload(
+    workload: model.Workload, bench: bench_model.Bench, experiment_folder: Path, bench_folder: Path
+) -> Workload:
+    if isinstance(workload, model.TfliteBenchmarkWorkload):
+        return _tflite_benchmark(workload, bench.board, bench_folder)
+    if isinstance(workload, model.ProgramWorkload):
+        from lab.workloads.program import ProgramSettings, ProgramWorkload
+
+        return ProgramWorkload(
+            ProgramSettings(
+                source=resolve(workload.source, experiment_folder).resolve(),
+                command=workload.command,
+                reader=workload.reader,
+                build=workload.build,
+                prepare=workload.prepare,
+                data_env=None if workload.data is None else workload.data.env,
+                data_needs=() if workload.data is None else workload.data.needs,
+            )
+        )
+    from lab.workloads.recorded import RecordedSession
+
+    return RecordedSession(resolve(workload.folder, experiment_folder), workload.session)
+
+
+def _tflite_benchmark(
+    workload: model.TfliteBenchmarkWorkload, board: bench_model.Board, bench_folder: Path
+) -> Workload:
+    from lab.workloads.tflite_benchmark import TfliteBenchmark, TfliteBenchmarkSettings
+
+    if isinstance(board, bench_model.ReplayBoard):
+        raise HardwareError("nothing can be run on a bench without a board", advice="name another with --bench")
+    models = None if isinstance(board, bench_model.SimulatedBoard) else board.models
+    return TfliteBenchmark(
+        TfliteBenchmarkSettings(
+            network=workload.network,
+            input=workload.input,
+            compression=workload.compression,
+            threads=workload.threads,
+            accelerator=workload.accelerator,
+            program=board.tflite.benchmark_model,
+            npu=board.tflite.npu,
+            delegate=board.tflite.delegate,
+            models=None if models is None else resolve(models, bench_folder),
+        )
+    )

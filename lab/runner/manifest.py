@@ -1,0 +1,100 @@
+"""The manifest of a new campaign: everything a reader will need to know that is not measured pass by pass."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from instruments.protocol import Probe
+from lab import __version__
+from lab.bench.model import Bench
+from lab.experiment.load import LoadedExperiment
+from lab.experiment.plan import Plan
+from lab.record.events import utc_now
+from lab.record.manifest import SCHEMA, Manifest
+from lab.record.quantity import Origin
+from lab.runner.campaign import Equipment
+
+_LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "matplotlib", "pyjls", "pyjoulescope_driver", "joulescope")
+
+
+def new_manifest(root: Path, loaded: LoadedExperiment, plan: Plan, equipment: Equipment) -> Manifest:
+    """The manifest of a campaign that is about to begin in ``root``. Board and instruments must be held open."""
+    kinds = {name: item.kind for name, item in loaded.bench.instruments.items()}
+    instruments = {
+        name: {
+            "kind": kinds[name],
+            "probe": _probe(instrument.probe()),
+            "capabilities": asdict(instrument.capabilities()),
+        }
+        for name, instrument in equipment.instruments.items()
+    }
+    points = [dict(trial.settings) for trial in plan.trials]
+    board = equipment.board
+    return {
+        "schema": SCHEMA,
+        "record_id": root.name,
+        "created_utc": utc_now(),
+        "lab_version": __version__,
+        "state": "running",
+        "origin": str(campaign_origin(equipment)),
+        "experiment": _source(
+            loaded.experiment_path, loaded.experiment_text, loaded.experiment.model_dump(mode="json")
+        ),
+        "bench": _source(loaded.bench_path, loaded.bench_text, loaded.bench.model_dump(mode="json")),
+        "overrides": list(loaded.overrides),
+        "seed": loaded.experiment.seed,
+        "plan": plan.to_json(),
+        "board": {
+            "name": board.name,
+            "kind": loaded.bench.board.kind,
+            "origin": str(board.origin),
+            "probe": _probe(board.probe()),
+            "fingerprint": board.fingerprint(),
+            "caches": _caches(loaded.bench),
+        },
+        "instruments": instruments,
+        "workload": {
+            "kind": loaded.experiment.workload.kind,
+            "reader": equipment.workload.reader,
+            "versions": equipment.workload.versions(),
+        },
+        "inputs": sorted(equipment.workload.inputs(points)),
+        "files": {},
+        "versions": versions(),
+    }
+
+
+def campaign_origin(equipment: Equipment) -> Origin:
+    """The origin that the campaign as a whole is stamped with: the furthest from a measurement among its board and its
+    instruments that do not merely stand in for counters the board lacks."""
+    origins = [equipment.board.origin]
+    origins += [item.capabilities().origin for item in equipment.instruments.values()]
+    return Origin.furthest(origin for origin in origins if origin is not Origin.EMULATED or len(origins) == 1)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, the lab and the libraries that numbers depend on; absent ones are left out."""
+    found = {"python": platform.python_version(), "lab": __version__}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _source(path: Path, text: str, resolved: Mapping[str, Any]) -> dict[str, Any]:
+    return {"path": str(path.resolve()), "text": text, "resolved": dict(resolved)}
+
+
+def _probe(probe: Probe) -> dict[str, Any]:
+    return {"present": probe.present, "detail": probe.detail, "facts": dict(probe.facts)}
+
+
+def _caches(bench: Bench) -> dict[str, int]:
+    return {name: size for name, size in bench.board.caches.model_dump().items() if size is not None}
