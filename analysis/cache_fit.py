@@ -2,14 +2,14 @@
 
 Two measures, not to be confused:
 
-*Average layer fit* (E. Frennborn, A. Oliv, *Neural Networks, Edge Computing or Offloading*, Chalmers 2022, table 5.1):
-100 · parameters ÷ number of *all* Keras layers ÷ memory size, at one byte a parameter. It is the mean size of a layer's
-parameters over the memory's, in percent: higher is worse, and it is not a share of layers that fit. Layers without parameters
-count as layers, activations do not count at all. Rounded to the nearest whole number, it gives 32 of the 33 cells in print;
-the one other, MobileNet 32 in L1, is 120.6 and printed as 120.
+*Average layer fit* (E. Frennborn, A. Oliv, *Neural Networks, Edge Computing or Offloading*, Chalmers 2022, table
+5.1): 100 · parameters ÷ number of *all* Keras layers ÷ memory size, at one byte a parameter. It is the mean size of a
+layer's parameters over the memory's, in percent: higher is worse, and it is not a share of layers that fit. Layers
+without parameters count as layers, activations do not count at all. Rounded to the nearest whole number, it gives 32
+of the 33 cells in print; the one other, MobileNet 32 in L1, is 120.6 and printed as 120.
 
-*Working set per layer*: what a layer touches, weights + inputs + outputs, at the size its elements really have; and the share
-of all these bytes, and of all multiply-accumulates, that lie in layers whose working set exceeds a memory.
+*Working set per layer*: what a layer touches, weights + inputs + outputs, at the size its elements really have; and
+the share of all these bytes, and of all multiply-accumulates, that lie in layers whose working set exceeds a memory.
 """
 
 from __future__ import annotations

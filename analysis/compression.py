@@ -18,10 +18,11 @@ COLUMNS = ("group", "compression", "n", "mean", "geometric_mean", "maximum", "mi
 
 
 def compression_speedups(summary: pd.DataFrame, factors: Sequence[str], by: str | None) -> pd.DataFrame:
-    """Speed-ups over the points that differ in the factor ``compression`` alone, a row per value of ``by`` and compression.
+    """Speed-ups over the points that differ in the factor ``compression`` alone, a row per value of ``by`` and
+    compression.
 
-    ``largest_at`` labels the point with the largest one. Invalid points are left out; the frame is empty where the experiment
-    has no such factor.
+    ``largest_at`` labels the point with the largest one. Invalid points are left out; the frame is empty where the
+    experiment has no such factor.
     """
     import pandas as pd
 

@@ -1,14 +1,15 @@
 """How two quantities go together over the points of a matrix, with intervals that respect families.
 
-Pearson's r is taken on logarithms: times, energies and counts span decades, and a power law is a line there. Spearman's ρ asks
-for order only. Points of one family (one network at several sizes and compressions) are not independent of each other, so the
-bootstrap draws whole families (A. C. Cameron, J. B. Gelbach, D. L. Miller, *Bootstrap-Based Improvements for Inference with
-Clustered Errors*, Rev. Econ. Stat. 90, 2008). With few families such an interval is rough, and the number of families stands
-beside it; below :data:`FEWEST_CLUSTERS` there is no interval at all.
+Pearson's r is taken on logarithms: times, energies and counts span decades, and a power law is a line there.
+Spearman's ρ asks for order only. Points of one family (one network at several sizes and compressions) are not
+independent of each other, so the bootstrap draws whole families (A. C. Cameron, J. B. Gelbach, D. L. Miller,
+*Bootstrap-Based Improvements for Inference with Clustered Errors*, Rev. Econ. Stat. 90, 2008). With few families such
+an interval is rough, and the number of families stands beside it; below :data:`FEWEST_CLUSTERS` there is no interval
+at all.
 
-Where several correlations are tested, their p-values are corrected with Holm's method (S. Holm, *A Simple Sequentially
-Rejective Multiple Test Procedure*, Scand. J. Stat. 6, 1979). They are those of Spearman's ρ for independent points, which
-points of one family are not: read them as a sieve, and the intervals as the statement.
+Where several correlations are tested, their p-values are corrected with Holm's method (S. Holm, *A Simple
+Sequentially Rejective Multiple Test Procedure*, Scand. J. Stat. 6, 1979). They are those of Spearman's ρ for
+independent points, which points of one family are not: read them as a sieve, and the intervals as the statement.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ Floats = NDArray[np.float64]
 class Correlation:
     """Pearson's r of logarithms and Spearman's ρ with 95 % bootstrap intervals.
 
-    ``n`` counts the points used, ``n_clusters`` the families; values are ``None``, with ``note`` saying why, where there is
-    nothing to state. ``p`` is the two-sided p-value of ρ under independence of all points.
+    ``n`` counts the points used, ``n_clusters`` the families; values are ``None``, with ``note`` saying why, where
+    there is nothing to state. ``p`` is the two-sided p-value of ρ under independence of all points.
     """
 
     n: int
@@ -54,12 +55,16 @@ class Correlation:
 
 
 def correlate(
-    x: Sequence[float], y: Sequence[float], clusters: Sequence[Hashable] | None, seed: int | Sequence[int], resamples: int = RESAMPLES
+    x: Sequence[float],
+    y: Sequence[float],
+    clusters: Sequence[Hashable] | None,
+    seed: int | Sequence[int],
+    resamples: int = RESAMPLES,
 ) -> Correlation:
     """Correlate ``y`` with ``x``; ``clusters`` names each point's family (``None``: each point its own).
 
-    Pairs in which a value is not positive have no logarithm: they are left out of both figures, and counted in ``note``.
-    The same seed gives the same interval.
+    Pairs in which a value is not positive have no logarithm: they are left out of both figures, and counted in
+    ``note``. The same seed gives the same interval.
     """
     if len(x) != len(y) or (clusters is not None and len(clusters) != len(x)):
         raise ValueError("x, y and clusters must be equally long")
@@ -97,7 +102,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 def _bootstrap(
     x: Floats, y: Floats, cluster: NDArray[np.intp], n_clusters: int, seed: int | Sequence[int], resamples: int
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Low and high ends of the percentile intervals of r and ρ. Resamples in which a variable is constant are left out."""
+    """Low and high ends of the percentile intervals of r and ρ. Resamples without any spread are left out."""
     members = [np.flatnonzero(cluster == number) for number in range(n_clusters)]
     draws = np.random.default_rng(seed).integers(n_clusters, size=(resamples, n_clusters))
     # Few families have few different draws (35 of four families): each is computed once and counts as often as it fell.

@@ -37,8 +37,8 @@ _Point = Mapping[Any, Any]
 def correlations_frame(summary: pd.DataFrame, asked: Sequence[Mapping[str, Any]], seed: int) -> pd.DataFrame:
     """One row per correlation asked for and value of its ``by``.
 
-    ``asked`` are the experiment's entries (``x``, ``y``, ``by``, ``cluster``). Invalid points are left out. Holm's correction
-    is over the whole table. The same seed gives the same intervals.
+    ``asked`` are the experiment's entries (``x``, ``y``, ``by``, ``cluster``). Invalid points are left out. Holm's
+    correction is over the whole table. The same seed gives the same intervals.
     """
     import pandas as pd
 

@@ -1,15 +1,15 @@
 """Counted events per inference, from the readings of the counter passes.
 
-A count of a whole process holds start-up, model loading and warm-up too. Where a second pass with fewer inferences was made
-(the *baseline*), the difference per inference is free of them: (count − count₀)/(N − N₀). Without one, a count is stated per
-process, with that written into its scope.
+A count of a whole process holds start-up, model loading and warm-up too. Where a second pass with fewer inferences
+was made (the *baseline*), the difference per inference is free of them: (count − count₀)/(N − N₀). Without one, a
+count is stated per process, with that written into its scope.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from analysis.measured import Measured, measured, missing
+from analysis.measured import Measured, stated
 from analysis.readers.program_output import ProgramOutput
 from lab.record.documents import Reading
 from lab.record.quantity import Origin
@@ -55,24 +55,14 @@ def _more_runs(output: ProgramOutput, baseline: ProgramOutput) -> int | None:
 
 def _per_process(reading: Reading, pass_id: str, origin: Origin, codes: tuple[str, ...]) -> Measured:
     scope = f"{reading.scope}, {PER_PROCESS}" if reading.scope else PER_PROCESS
-    if reading.value is None:
-        reasons = (*_known(reading.reasons), *codes) or ("not_counted",)
-        return missing(
-            reading.name,
-            reading.unit,
-            pass_id=pass_id,
-            origin=origin,
-            reasons=reasons,
-            source=reading.instrument,
-            scope=scope,
-        )
-    return measured(
+    return stated(
         reading.name,
         reading.value,
         reading.unit,
         pass_id=pass_id,
         origin=origin,
         reasons=(*codes, *_known(reading.reasons)),
+        unexplained="not_counted",
         source=reading.instrument,
         scope=scope,
     )
@@ -99,23 +89,14 @@ def _per_inference(
         if value <= 0.0 and (reading.value or before.value):
             # More work cannot cost fewer instructions: what is left of the difference is noise.
             reasons.append("below_resolution")
-    if value is None:
-        return missing(
-            reading.name,
-            reading.unit,
-            pass_id=pass_id,
-            origin=origin,
-            reasons=reasons or ("not_counted",),
-            source=reading.instrument,
-            scope=reading.scope,
-        )
-    return measured(
+    return stated(
         reading.name,
         value,
         reading.unit,
         pass_id=pass_id,
         origin=origin,
         reasons=reasons,
+        unexplained="not_counted",
         source=reading.instrument,
         scope=reading.scope,
     )

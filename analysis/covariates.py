@@ -1,8 +1,9 @@
 """What a network is, beside what it costs: size, depth, work, and how its layers compare with the board's memories.
 
 The numbers come from ``inputs/networks.json``, which the workload left in the record (its shape is described in
-``lab/workloads/tflite_benchmark.py``), and from the memory sizes that the manifest gives of the board. They are counted from
-definitions, so they carry no uncertainty; their origin is the board's, like that of all numbers they are held against.
+``lab/workloads/tflite_benchmark.py``), and from the memory sizes that the manifest gives of the board. They are
+counted from definitions, so they carry no uncertainty; their origin is the board's, like that of all numbers they are
+held against.
 """
 
 from __future__ import annotations
@@ -52,13 +53,12 @@ class Covariates:
         return [Measured(quantity, "") for quantity in self._by_settings.get(_key(trial["settings"]), ())]
 
 
-def network_values(
-    table: Mapping[str, Any], sizes: ElementBytes, caches: Mapping[str, int | None]
-) -> Values:
-    """The covariates of one network whose elements have these sizes, on a board with these memories (``l1d``, ``l2``, ``ram``).
+def network_values(table: Mapping[str, Any], sizes: ElementBytes, caches: Mapping[str, int | None]) -> Values:
+    """The covariates of one network whose elements have these sizes, on a board with these memories (``l1d``, ``l2``,
+    ``ram``).
 
-    The average layer fit is that of 8-bit parameters whatever ``sizes`` say: it is the study's figure. A share of multiply-
-    accumulates is left out for a network that has none.
+    The average layer fit is that of 8-bit parameters whatever ``sizes`` say: it is the study's figure. A share of
+    multiply- accumulates is left out for a network that has none.
     """
     layers = [
         LayerSize(item["parameters"], item["macs"], item["input_elements"], item["output_elements"])

@@ -1,9 +1,10 @@
 """Figures derived from energy and latency: the energy-delay product E·t and its heavier sister E·t².
 
-First-order propagation (JCGM 100, eq. 10): u²(E·tᵖ) = (tᵖ·u_E)² + (p·E·tᵖ⁻¹·u_t)². Energy and latency come from different
-passes and from different instruments (meter and the board's own clock), so within a trial their errors are independent. What
-does go together, a trial that is slow *and* costly because the board was hot, shows up between trials: EDP is formed trial by
-trial, so that the scatter of the products over the repeats holds their covariance without anyone having to state it.
+First-order propagation (JCGM 100, eq. 10): u²(E·tᵖ) = (tᵖ·u_E)² + (p·E·tᵖ⁻¹·u_t)². Energy and latency come from
+different passes and from different instruments (meter and the board's own clock), so within a trial their errors are
+independent. What does go together, a trial that is slow *and* costly because the board was hot, shows up between
+trials: EDP is formed trial by trial, so that the scatter of the products over the repeats holds their covariance
+without anyone having to state it.
 """
 
 from __future__ import annotations
@@ -18,9 +19,7 @@ def energy_delay(energy_j: float, latency_s: float, power: int = 1) -> float:
     return float(energy_j * latency_s**power)
 
 
-def energy_delay_budget(
-    energy_j: float, energy: Budget, latency_s: float, latency: Budget, power: int = 1
-) -> Budget:
+def energy_delay_budget(energy_j: float, energy: Budget, latency_s: float, latency: Budget, power: int = 1) -> Budget:
     """The budget of :func:`energy_delay`: the energy's terms and the latency's, each with its sensitivity.
 
     Latency terms keep their names behind ``latency:``. No interval is claimed unless both inputs claim one.

@@ -1,9 +1,10 @@
 """Energy of a stretch of a trace: voltage times current, sample by sample, summed so that nothing is lost.
 
-Sample ``k`` is the mean over the interval [k, k + 1) of the trace's own clock, so a stretch [a, b) in fractional samples
-takes sample ``floor(a)`` with weight ``1 - frac(a)`` and sample ``floor(b)`` with weight ``frac(b)``; two stretches that
-meet add up to the whole. The product of two float32 samples is exact in float64; sums are pairwise inside a chunk and
-exact (Shewchuk's, :func:`math.fsum`) between chunks. Chunks bound the memory, whatever the length of the trace.
+Sample ``k`` is the mean over the interval [k, k + 1) of the trace's own clock, so a stretch [a, b) in fractional
+samples takes sample ``floor(a)`` with weight ``1 - frac(a)`` and sample ``floor(b)`` with weight ``frac(b)``; two
+stretches that meet add up to the whole. The product of two float32 samples is exact in float64; sums are pairwise
+inside a chunk and exact (Shewchuk's, :func:`math.fsum`) between chunks. Chunks bound the memory, whatever the length
+of the trace.
 """
 
 from __future__ import annotations
@@ -41,10 +42,10 @@ class Trace(Protocol):
 class StretchEnergy:
     """Energy and means of one stretch of a trace.
 
-    ``coverage`` (0…1) is the share of the stretch for which there are samples. ``energy_j`` is the mean power of those
-    times the whole ``duration_s``: where ``coverage`` is below one, the rest is an extrapolation and the caller must say
-    so; ``seen_energy_j`` is what the samples alone hold. ``voltage_v`` and ``current_a`` are means, ``None`` where the
-    trace has no such channel. ``power_min_w`` and ``power_max_w`` are those of whole samples.
+    ``coverage`` (0…1) is the share of the stretch for which there are samples. ``energy_j`` is the mean power of
+    those times the whole ``duration_s``: where ``coverage`` is below one, the rest is an extrapolation and the caller
+    must say so; ``seen_energy_j`` is what the samples alone hold. ``voltage_v`` and ``current_a`` are means, ``None``
+    where the trace has no such channel. ``power_min_w`` and ``power_max_w`` are those of whole samples.
     """
 
     duration_s: float
@@ -109,8 +110,8 @@ def trace_energy(trace: Trace, gaps: Gaps = ()) -> StretchEnergy | None:
 def block_powers(trace: Trace, begin: float, end: float, blocks: int, gaps: Gaps = ()) -> Float64s:
     """Mean power [W] of equally long, consecutive blocks of whole samples inside [begin, end).
 
-    The samples that do not fill a last block are left out, and so are blocks of which less than half is there; there are
-    fewer blocks where there are fewer samples than ``blocks``.
+    The samples that do not fill a last block are left out, and so are blocks of which less than half is there; there
+    are fewer blocks where there are fewer samples than ``blocks``.
     """
     first, last = math.ceil(begin), math.floor(end)
     blocks = min(blocks, last - first)

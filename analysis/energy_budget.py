@@ -1,7 +1,8 @@
 """Uncertainty of the energy per inference of one trial, term by term.
 
-N inferences completed in a window of T seconds, at mean power P with mean voltage V and current I; idle power P₀ with V₀, I₀.
-Limits of error are half-widths of rectangular distributions (÷√3). Per inference, with E the energy in question:
+N inferences completed in a window of T seconds, at mean power P with mean voltage V and current I; idle power P₀ with
+V₀, I₀. Limits of error are half-widths of rectangular distributions (÷√3). Per inference, with E the energy in
+question:
 
 =================  ==========================================  ==========================================
 term               net of idle                                 gross
@@ -21,17 +22,19 @@ idle drift         –                                           (T/N)·\\|ΔP�
 
 The first five are errors of the instrument that every repeat shares. Gain and timebase are moreover proportional to E.
 
-*Gap.* The share m of the window without samples has some mean power between the least and the greatest seen; the mean of
-the rest was put there. The variance of a uniform one about that estimate is (p_max − p_min)²/12 + (P − (p_max + p_min)/2)²,
-and u = m·T/N times its root.
+*Gap.* The share m of the window without samples has some mean power between the least and the greatest seen; the mean
+of the rest was put there. The variance of a uniform one about that estimate is (p_max − p_min)²/12 + (P − (p_max +
+p_min)/2)², and u = m·T/N times its root.
 
-*Range change.* Window and idle then carry errors of two different ranges, which no longer cancel: with limit a in both,
-Var = (E_g² + E_i²)·a²/3 instead of (E_g − E_i)²·a²/3, that is 2·E_g·E_i·a²/3 more for each gain, and likewise 2·V·V₀·o_I²/3 and
-2·I·I₀·o_V²/3 more (times (T/N)²) for the offsets. Gross energy has no such cancelling to lose. In both cases the limits are
-the worst of all ranges that the record describes. The error is shared by the repeats that it befell, so it is common.
+*Range change.* Window and idle then carry errors of two different ranges, which no longer cancel: with limit a in
+both, Var = (E_g² + E_i²)·a²/3 instead of (E_g − E_i)²·a²/3, that is 2·E_g·E_i·a²/3 more for each gain, and likewise
+2·V·V₀·o_I²/3 and 2·I·I₀·o_V²/3 more (times (T/N)²) for the offsets. Gross energy has no such cancelling to lose. In
+both cases the limits are the worst of all ranges that the record describes. The error is shared by the repeats that
+it befell, so it is common.
 
-*Idle drift, gross.* A difference of idle power before and after may be the board's (gross energy is then right) or the meter's
-(then it is off by up to the difference); the trace cannot tell, so the difference counts as a limit, common to all repeats.
+*Idle drift, gross.* A flagged difference of idle power before and after may be the board's (gross energy is right) or
+the meter's (then it is off by up to the difference); the trace cannot tell, so the difference counts as a limit,
+common to all repeats.
 """
 
 from __future__ import annotations
@@ -49,8 +52,9 @@ from analysis.uncertainty import Budget, Term, rectangular, uniform_width
 class EnergyInputs:
     """What the budget of one window needs.
 
-    ``active`` is the window, ``inferences`` the number completed in it (1 for a figure of the whole window), ``rate_hz`` the
-    trace's rate, ``u_edge_s`` the standard uncertainty of the instant of an edge, ``range_changed`` whether the range did.
+    ``active`` is the window, ``inferences`` the number completed in it (1 for a figure of the whole window),
+    ``rate_hz`` the trace's rate, ``u_edge_s`` the standard uncertainty of the instant of an edge, ``range_changed``
+    whether the range did.
     """
 
     active: StretchEnergy
@@ -69,9 +73,8 @@ def gross_budget(inputs: EnergyInputs) -> Budget:
     terms = _instrument_terms(inputs, energy_j, active.voltage_v, active.current_a, per)
     terms += _edge_terms(inputs, active.power_w)
     terms += _shared_terms(inputs, energy_j, per)
-    if inputs.idle is not None and inputs.idle.drift_w is not None and "idle_drift" in inputs.idle.reasons:
-        u = rectangular(inputs.idle.drift_w) * per
-        terms.append(Term("meter drift", u, "B", common=True, note="idle power before and after as limits"))
+    if inputs.idle is not None:
+        terms += _meter_drift_terms(inputs.idle, per)
     return Budget(tuple(terms), _claims(inputs))
 
 
@@ -104,9 +107,20 @@ def idle_power_budget(idle: IdlePower, meter: Meter, range_changed: bool) -> Bud
     """The budget of the idle power, in W."""
     limits = meter.widest() if range_changed else meter.limits(idle.current_a)
     terms = _limit_terms(limits, meter, idle.power_w, idle.voltage_v, idle.current_a, 1.0) if limits else []
-    terms.append(Term("idle noise", idle.se_w, "A", dof=idle.dof, note=f"batch means, {idle.dof:.0f} degrees of freedom"))
+    terms.append(
+        Term("idle noise", idle.se_w, "A", dof=idle.dof, note=f"batch means, {idle.dof:.0f} degrees of freedom")
+    )
     terms.append(Term("idle drift", idle.drift_u_w, "B", note="difference before − after, uniform"))
+    terms += _meter_drift_terms(idle, 1.0)
     return Budget(tuple(terms), meter.claims and limits is not None)
+
+
+def _meter_drift_terms(idle: IdlePower, per: float) -> list[Term]:
+    """What a flagged drift of idle power may mean for powers that nothing is subtracted from."""
+    if idle.drift_w is None or "idle_drift" not in idle.reasons:
+        return []
+    note = "idle power before and after as limits"
+    return [Term("meter drift", rectangular(idle.drift_w) * per, "B", common=True, note=note)]
 
 
 def _limits(inputs: EnergyInputs) -> RangeLimits | None:
@@ -131,7 +145,7 @@ def _instrument_terms(
 def _limit_terms(
     limits: RangeLimits, meter: Meter, value: float, voltage_v: float | None, current_a: float | None, per: float
 ) -> list[Term]:
-    """Gain and offset: ``value`` is the energy (or power); offsets act on ``voltage_v``, ``current_a`` times ``per``."""
+    """Gain and offset: ``value`` is the energy (or power); offsets act on the other's mean, times ``per``."""
     where = f"range {limits.name} ({meter.source})"
     gains = (("gain I", limits.gain_i), ("gain V", limits.gain_v))
     terms = [

@@ -126,15 +126,11 @@ class _Pass:
             found["power_active_w"] = self._value("power_active_w", active.power_w, power, window, active)
             if count:
                 gross = gross_budget(inputs)
-                found["energy_gross_j"] = self._value(
-                    "energy_gross_j", active.energy_j / count, gross, window, active
-                )
+                found["energy_gross_j"] = self._value("energy_gross_j", active.energy_j / count, gross, window, active)
                 if idle is not None:
                     net_j = (active.energy_j - idle.power_w * active.duration_s) / count
                     net = net_budget(inputs)
-                    found["energy_net_j"] = self._value(
-                        "energy_net_j", net_j, net, (*window, *idle_codes), active
-                    )
+                    found["energy_net_j"] = self._value("energy_net_j", net_j, net, (*window, *idle_codes), active)
         if idle is not None:
             budget = idle_power_budget(idle, self.meter, self._range_changed)
             found["power_idle_w"] = self._value(
@@ -199,9 +195,8 @@ class _Pass:
 
     def _missing(self, name: str) -> Measured:
         codes = list(self.codes)
-        if name == "energy_net_j" and self.seen.active is not None and self.inferences:
-            codes.append("idle_too_short")
-        elif name == "power_idle_w":
+        measurable = self.seen.active is not None and self.inferences
+        if name == "power_idle_w" or (name == "energy_net_j" and measurable):
             codes.append("idle_too_short")
         elif name in {"energy_gross_j", "energy_net_j"} and not self.inferences:
             codes.append("count_missing")

@@ -1,10 +1,11 @@
 """Idle power before and after a window, and how well it is known.
 
-Idle power is autocorrelated (background tasks, regulators), so the standard deviation of samples over √n would claim far too
-much. The method of batch means is used instead: each side is cut into :data:`BATCHES` equally long batches, and the scatter
-of their means gives the standard error. Between 10 and 30 batches is where more bring little and fewer cost degrees of
-freedom (B. Schmeiser, *Batch Size Effects in the Analysis of Simulation Output*, Operations Research 30, 1982). The batches
-must be longer than the power's memory: where neighbouring batch means still go together, the idle was too short.
+Idle power is autocorrelated (background tasks, regulators), so the standard deviation of samples over √n would claim
+far too much. The method of batch means is used instead: each side is cut into :data:`BATCHES` equally long batches,
+and the scatter of their means gives the standard error. Between 10 and 30 batches is where more bring little and
+fewer cost degrees of freedom (B. Schmeiser, *Batch Size Effects in the Analysis of Simulation Output*, Operations
+Research 30, 1982). The batches must be longer than the power's memory: where neighbouring batch means still go
+together, the idle was too short.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ FEWEST_BATCHES = 8
 """With fewer (too few samples, or lost to gaps) a side gives a mean but no standard error."""
 
 MEMORY_LIMIT = 3.09
-"""Lag-1 autocorrelation of the batch means, in its standard deviations 1/√n, from which they do not count as independent:
+"""Lag-1 autocorrelation of the batch means, in its standard deviations 1/√n, from which they do not count as
+independent:
 one idle in a thousand is flagged by chance."""
 
 DRIFT_FLOOR = 0.005
-"""Share of the idle power below which a difference between before and after is never called drift: the budget holds it."""
+"""Share of the idle power below which a difference between before and after is never called drift: the budget holds
+it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,9 @@ class IdleSide:
 class IdlePower:
     """Idle power of a pass: the mean of its sides (the value at mid-window, if it moves evenly).
 
-    ``se_w`` is the standard error from batch means with ``dof`` degrees of freedom; ``drift_u_w`` the standard uncertainty
-    from the sides' difference, which may have come about at any time between them: (P_post − P_pre)/√12. ``drift_w`` is that
-    difference, ``None`` with one side only. ``reasons`` are codes of what is doubtful.
+    ``se_w`` is the standard error from batch means with ``dof`` degrees of freedom; ``drift_u_w`` the standard
+    uncertainty from the sides' difference, which may have come about at any time between them: (P_post − P_pre)/√12.
+    ``drift_w`` is that difference, ``None`` with one side only. ``reasons`` are codes of what is doubtful.
     """
 
     power_w: float
@@ -96,8 +99,8 @@ def idle_side(trace: Trace, stretch: Stretch, gaps: Gaps = ()) -> IdleSide | Non
 def idle_power(before: IdleSide | None, after: IdleSide | None) -> IdlePower | None:
     """The idle power of a pass from the sides it has; ``None`` if it has none, or none with a standard error.
 
-    With both sides and an even drift their mean is the idle power at mid-window. ``idle_drift`` is given where the sides
-    differ by more than t₀.₉₇₅ standard errors of the difference plus :data:`DRIFT_FLOOR` of the power.
+    With both sides and an even drift their mean is the idle power at mid-window. ``idle_drift`` is given where the
+    sides differ by more than t₀.₉₇₅ standard errors of the difference plus :data:`DRIFT_FLOOR` of the power.
     """
     sides = [side for side in (before, after) if side is not None and side.se_w is not None]
     if not sides:

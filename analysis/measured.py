@@ -60,6 +60,31 @@ def measured(
 def missing(
     name: str, unit: str, *, pass_id: str, origin: Origin, reasons: Iterable[str], source: str = "", scope: str = ""
 ) -> Measured:
-    """A value that was asked for and could not be had. Codes that cannot make it so alone still stand beside the rest."""
-    quantity = Quantity(name, None, unit, origin, Verdict.INVALID, tuple(dict.fromkeys(reasons)), source=source, scope=scope)
+    """A value that was asked for and could not be had, with all the codes of why."""
+    quantity = Quantity(
+        name, None, unit, origin, Verdict.INVALID, tuple(dict.fromkeys(reasons)), source=source, scope=scope
+    )
     return Measured(quantity, pass_id)
+
+
+def stated(
+    name: str,
+    value: float | None,
+    unit: str,
+    *,
+    pass_id: str,
+    origin: Origin,
+    reasons: Iterable[str],
+    unexplained: str,
+    budget: Budget | None = None,
+    source: str = "",
+    scope: str = "",
+) -> Measured:
+    """:func:`measured` or, for ``None``, :func:`missing`; ``unexplained`` is the reason where no other is known."""
+    codes = tuple(reasons)
+    if value is None:
+        why = codes or (unexplained,)
+        return missing(name, unit, pass_id=pass_id, origin=origin, reasons=why, source=source, scope=scope)
+    return measured(
+        name, value, unit, pass_id=pass_id, origin=origin, budget=budget, reasons=codes, source=source, scope=scope
+    )

@@ -48,7 +48,8 @@ class Meter:
         return not {"placeholder_accuracy", "accuracy_unknown"} & set(self.reasons)
 
     def limits(self, current_a: float | None) -> RangeLimits | None:
-        """The limits for a measurement at that mean current: of the fixed range, or of the smallest that holds the current.
+        """The limits for a measurement at that mean current: of the fixed range, or of the smallest that holds the
+        current.
 
         ``None`` where nothing is known of any range.
         """

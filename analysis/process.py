@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 class Results:
     """The tables of a record.
 
-    ``results``: one row per trial and quantity; ``summary``: one per point, quantity, origin and source; ``budget``: the terms
-    of each summary row's uncertainty; ``correlations`` and ``speedups``: what the experiment's factors and analysis allow.
+    ``results``: one row per trial and quantity; ``summary``: one per point, quantity, origin and source; ``budget``:
+    the terms of each summary row's uncertainty; ``correlations`` and ``speedups``: what the experiment's factors and
+    analysis allow.
     """
 
     results: pd.DataFrame
@@ -38,8 +39,8 @@ class Results:
 def process(record: Record) -> Results:
     """Compute all results of a record.
 
-    Raises :class:`lab.errors.DataError` if the record itself cannot be read; what is wrong with single passes becomes the
-    verdict of their results.
+    Raises :class:`lab.errors.DataError` if the record itself cannot be read; what is wrong with single passes becomes
+    the verdict of their results.
     """
     manifest = record.manifest
     campaign = Campaign.of(record)

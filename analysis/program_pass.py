@@ -1,4 +1,5 @@
-"""The quantities that a program states itself: latency, accuracy, whatever its reader understands; and its resource use."""
+"""The quantities that a program states itself: latency, accuracy, whatever its reader understands; and its resource
+use."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from analysis.measured import Measured, measured, missing
+from analysis.measured import Measured, measured, missing, stated
 from analysis.readers import program_reader
 from analysis.readers.program_output import PrintedQuantity, ProgramOutput
 from analysis.uncertainty import Budget, Term, rectangular
@@ -50,9 +51,7 @@ def program_quantities(
     ]
     if with_count and output.inferences is not None:
         count = float(output.inferences)
-        found.append(
-            measured("inferences", count, "1", pass_id=pass_id, origin=origin, reasons=codes, source=source)
-        )
+        found.append(measured("inferences", count, "1", pass_id=pass_id, origin=origin, reasons=codes, source=source))
     names = {item.quantity.name for item in found}
     found += [
         missing(name, unit, pass_id=pass_id, origin=origin, reasons=codes or ("output_unreadable",), source=source)
@@ -67,27 +66,27 @@ def reading_quantities(
 ) -> list[Measured]:
     """Numbers that instruments gave directly; ``origins`` by instrument."""
     codes = tuple(codes)
-    found = []
-    for item in readings:
-        reasons = (*codes, *(code for code in item.reasons if code in REASONS))
-        facts = {
-            "pass_id": pass_id,
-            "origin": origins[item.instrument],
-            "source": item.instrument,
-            "scope": item.scope,
-        }
-        if item.value is None:
-            found.append(missing(item.name, item.unit, reasons=reasons or ("not_supported",), **facts))  # type: ignore[arg-type]
-        else:
-            found.append(measured(item.name, item.value, item.unit, reasons=reasons, **facts))  # type: ignore[arg-type]
-    return found
+    return [
+        stated(
+            item.name,
+            item.value,
+            item.unit,
+            pass_id=pass_id,
+            origin=origins[item.instrument],
+            reasons=(*codes, *(code for code in item.reasons if code in REASONS)),
+            unexplained="not_supported",
+            source=item.instrument,
+            scope=item.scope,
+        )
+        for item in readings
+    ]
 
 
 def latency_budget(latency_s: float, output: ProgramOutput) -> Budget:
     """The budget of a mean latency: its scatter within the pass, and the board's clock.
 
-    Inferences that follow each other are not quite independent, so the scatter's term is a lower bound; over repeats the
-    scatter of the repeats replaces it.
+    Inferences that follow each other are not quite independent, so the scatter's term is a lower bound; over repeats
+    the scatter of the repeats replaces it.
     """
     terms = [
         Term(
@@ -115,11 +114,17 @@ def _printed(
     codes: tuple[str, ...],
     source: str,
 ) -> Measured:
-    codes = (*codes, *item.reasons)
-    if item.value is None:
-        reasons = codes or ("output_unreadable",)
-        return missing(item.name, item.unit, pass_id=pass_id, origin=origin, reasons=reasons, source=source)
-    budget = latency_budget(item.value, output) if item.name == "latency_s" else None
-    return measured(
-        item.name, item.value, item.unit, pass_id=pass_id, origin=origin, budget=budget, reasons=codes, source=source
+    budget = None
+    if item.name == "latency_s" and item.value is not None:
+        budget = latency_budget(item.value, output)
+    return stated(
+        item.name,
+        item.value,
+        item.unit,
+        pass_id=pass_id,
+        origin=origin,
+        reasons=(*codes, *item.reasons),
+        unexplained="output_unreadable",
+        budget=budget,
+        source=source,
     )

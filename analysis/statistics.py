@@ -43,8 +43,9 @@ def geometric_mean(values: Sequence[float]) -> float:
 def speedup(before: Sequence[float], after: Sequence[float]) -> Speedup:
     """Speed-ups ``before[i] / after[i]`` of pairs, summarised.
 
-    The arithmetic mean is what studies print; it is drawn up by single large ratios and differs from the inverse of the mean
-    slow-down. The geometric mean does neither. Raises ``ValueError`` for no pairs, and for times that are not positive.
+    The arithmetic mean is what studies print; it is drawn up by single large ratios and differs from the inverse of
+    the mean slow-down. The geometric mean does neither. Raises ``ValueError`` for no pairs, and for times that are
+    not positive.
     """
     ratios = []
     for slow, fast in zip(before, after, strict=True):

@@ -1,17 +1,19 @@
 """The tables of results: one row per trial and quantity, one per point and quantity, and one per term of a budget.
 
-Rows are collected as plain columns and become data frames once, at the end. A missing value is an empty cell; no rounding.
+Rows are collected as plain columns and become data frames once, at the end. A missing value is an empty cell; no
+rounding.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analysis.measured import Measured
-from analysis.uncertainty import Budget, PointResult, coverage_factor, effective_dof, point_result
+from analysis.uncertainty import Budget, PointResult, coverage_factor, point_result
 from lab.record.quantity import Quantity, Verdict
 from lab.record.reasons import verdict_of
 
@@ -129,8 +131,8 @@ def summary_frames(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One row per point, quantity, origin and source; and the terms of each row's budget.
 
-    ``events`` are the names of counted events: their mean is held against its own interval, and is ``below_resolution`` where
-    it cannot be told from nothing.
+    ``events`` are the names of counted events: their mean is held against its own interval, and is
+    ``below_resolution`` where it cannot be told from nothing.
     """
     groups: dict[tuple[str, str, str, str], list[Row]] = defaultdict(list)
     for row in rows:
@@ -170,18 +172,14 @@ class Summary:
         budget = result.budget
         if not budget.counted:
             return (*head, result.value, result.s, *([None] * 6), *tail)
-        dof = budget.nu_eff
-        k = coverage_factor(dof)
-        u = budget.u
-        expanded = k * u if budget.claims else None
         return (
             *head,
             result.value,
             result.s,
-            u,
-            expanded,
-            k if budget.claims else None,
-            dof,
+            budget.u,
+            budget.expanded_u,
+            budget.k if budget.claims else None,
+            budget.nu_eff,
             budget.expanded_u_comparison,
             budget.largest,
             *tail,
@@ -212,14 +210,14 @@ class Summary:
 def summarised(items: Sequence[Measured], *, counted: bool) -> Summary:
     """Mean, scatter, budget and verdict of a quantity over a point's repeats.
 
-    Invalid ones are left out, and the summary says so (``repeats_lost``); it is as doubtful as the most doubtful that was used.
+    Invalid ones are left out, and the summary says so (``repeats_lost``); it is as doubtful as the most doubtful that
+    was used.
     """
     used = [item for item in items if item.quantity.verdict is not Verdict.INVALID and item.quantity.value is not None]
     n, n_invalid = len(used), len(items) - len(used)
     first = (used or items)[0].quantity
     if not used:
-        reasons = _merged(items)
-        return Summary(first, 0, n_invalid, Verdict.INVALID, reasons, None)
+        return Summary(first, 0, n_invalid, Verdict.INVALID, _merged(items), None)
     values = [item.quantity.value for item in used if item.quantity.value is not None]
     if first.scope == EXACT:
         value = values[0]
@@ -241,8 +239,8 @@ def _unresolved(result: PointResult) -> bool:
     """True if the mean's interval from the repeats' scatter holds zero."""
     if result.s is None:
         return False
-    half = coverage_factor(result.n - 1) * result.s / result.n**0.5
-    return result.value <= half
+    half = coverage_factor(result.n - 1) * result.s / math.sqrt(result.n)
+    return bool(result.value <= half)
 
 
 def _merged(items: Iterable[Measured]) -> tuple[str, ...]:

@@ -42,6 +42,7 @@ class Campaign:
     workload: str
     per_process: bool
     unavailable: tuple[tuple[str, str], ...]
+    planned: frozenset[str]
 
     @classmethod
     def of(cls, record: Record) -> Campaign:
@@ -63,6 +64,7 @@ class Campaign:
             workload=str(manifest["workload"].get("kind") or ""),
             per_process=resolved.get("per") == "process",
             unavailable=lost,
+            planned=frozenset(record.planned()),
         )
 
     def origin(self, instrument: str) -> Origin:
@@ -173,7 +175,7 @@ def _counters(campaign: Campaign, plan: Mapping[str, Any], data: PassData | None
     """The counts of one counter pass and of its baseline; of events without a reading, the reason why."""
     pass_id = str(plan["pass_id"])
     baseline_id = pass_id + BASELINE
-    planned = baseline_id in campaign.record.planned()
+    planned = baseline_id in campaign.planned
     before = campaign.passes.get(baseline_id)
     source = plan["instruments"][0] if plan["instruments"] else ""
     origin = campaign.origin(source)
@@ -249,11 +251,12 @@ def _products(found: list[Measured]) -> list[Measured]:
     latency = next((item for item in found if item.quantity.name == "latency_s"), None)
     if latency is None or latency.window is not None:
         return []
-    products: list[Measured] = []
-    for energy_name, name, power, unit in ENERGY_DELAY:
-        for energy in (item for item in found if item.quantity.name == energy_name):
-            products.append(_product(name, unit, power, energy, latency))
-    return products
+    return [
+        _product(name, unit, power, energy, latency)
+        for energy_name, name, power, unit in ENERGY_DELAY
+        for energy in found
+        if energy.quantity.name == energy_name
+    ]
 
 
 def _product(name: str, unit: str, power: int, energy: Measured, latency: Measured) -> Measured:
@@ -262,9 +265,7 @@ def _product(name: str, unit: str, power: int, energy: Measured, latency: Measur
     source, scope = energy.quantity.source, energy.quantity.scope
     energy_j, latency_s = energy.quantity.value, latency.quantity.value
     if energy_j is None or latency_s is None:
-        return missing(
-            name, unit, pass_id=energy.pass_id, origin=origin, reasons=reasons, source=source, scope=scope
-        )
+        return missing(name, unit, pass_id=energy.pass_id, origin=origin, reasons=reasons, source=source, scope=scope)
     budget = None
     if energy.budget is not None and latency.budget is not None:
         budget = energy_delay_budget(energy_j, energy.budget, latency_s, latency.budget, power)

@@ -1,17 +1,18 @@
 """Uncertainty budgets after JCGM 100:2008 (the "GUM"): terms, their combination, and the 95 % interval.
 
 A :class:`Term` is one standard uncertainty and what is known of it. A :class:`Budget` combines the terms that count:
-u_c = √Σu² (GUM eq. 10, uncorrelated inputs), ν_eff after Welch–Satterthwaite (GUM eq. G.2b), U = t₀.₉₇₅(ν_eff)·u_c.
+u_c = √Σu² (GUM eq. 10, uncorrelated inputs), ν_eff after Welch–Satterthwaite (GUM eq. G.2b), U = t₀.₉₇₅(ν_eff)·u_c
+(with one exception, see :attr:`Budget.k`).
 
-Two expanded uncertainties come out. The *absolute* one says how far the value may lie from the truth. The *comparison* one
-leaves out the terms with ``common_gain``: errors proportional to the value that are the same in everything measured with the
-same instrument and range, and therefore cancel in a ratio of two such values.
+Two expanded uncertainties come out. The *absolute* one says how far the value may lie from the truth. The
+*comparison* one leaves out the terms with ``common_gain``: errors proportional to the value that are the same in
+everything measured with the same instrument and range, and therefore cancel in a ratio of two such values.
 
-How trials add up to a point (:func:`point_budget`). The repeats' scatter s/√n already holds whatever varies independently
-from trial to trial: idle noise and drift, edges, sampling, what was lost in gaps. Counting those terms again would count
-them twice, so they are kept in the table for the reader but not counted. Errors common to all repeats (gain, offset,
-timebase) shift them together, leave no trace in the scatter, and are added. With one repeat there is no scatter: every term
-counts, and the spread from run to run is unknown, which the verdict says.
+How trials add up to a point (:func:`point_budget`). The repeats' scatter s/√n already holds whatever varies
+independently from trial to trial: idle noise and drift, edges, sampling, what was lost in gaps. Counting those terms
+again would count them twice, so they are kept in the table for the reader but not counted. Errors common to all
+repeats (gain, offset, timebase) shift them together, leave no trace in the scatter, and are added. With one repeat
+there is no scatter: every term counts, and the spread from run to run is unknown, which the verdict says.
 """
 
 from __future__ import annotations
@@ -32,11 +33,12 @@ REPEATS = "repeats"
 class Term:
     """One contribution to a budget.
 
-    ``u`` is the standard uncertainty in the unit of the result (sensitivity already applied). ``kind`` is the GUM's type of
-    evaluation: A from statistics, B from anything else. ``dof`` are the degrees of freedom, infinite for limits that are
-    taken as given. ``common`` is true where the same error sits in every repeat; ``common_gain`` where it is moreover
-    proportional to the value, so that it cancels in ratios on the same instrument and range. ``counted`` is false for a term
-    that is shown but already contained in another. ``note`` says where the figure comes from.
+    ``u`` is the standard uncertainty in the unit of the result (sensitivity already applied). ``kind`` is the GUM's
+    type of evaluation: A from statistics, B from anything else. ``dof`` are the degrees of freedom, infinite for
+    limits that are taken as given. ``common`` is true where the same error sits in every repeat; ``common_gain``
+    where it is moreover proportional to the value, so that it cancels in ratios on the same instrument and range.
+    ``counted`` is false for a term that is shown but already contained in another. ``note`` says where the figure
+    comes from.
     """
 
     name: str
@@ -78,8 +80,14 @@ class Budget:
 
     @property
     def k(self) -> float:
-        """Coverage factor t₀.₉₇₅(ν_eff)."""
-        return coverage_factor(self.nu_eff)
+        """Coverage factor: t₀.₉₇₅(ν_eff), or more where the comparison's interval would else be the wider one.
+
+        A term with infinitely many degrees of freedom raises ν_eff. Beside a scatter of very few repeats that can
+        lower the factor by more than it raises u_c, so that knowing one more error would seem to make the result
+        better. The factor is then the one that makes both intervals equally wide.
+        """
+        factor = coverage_factor(self.nu_eff)
+        return max(factor, self._comparison() / self.u) if self.u > 0.0 else factor
 
     @property
     def expanded_u(self) -> float | None:
@@ -89,8 +97,9 @@ class Budget:
     @property
     def expanded_u_comparison(self) -> float | None:
         """Half-width of the 95 % interval for ratios on the same instrument and range, where common gain cancels."""
-        if not self.claims:
-            return None
+        return self._comparison() if self.claims else None
+
+    def _comparison(self) -> float:
         terms = [term for term in self.counted if not term.common_gain]
         return coverage_factor(effective_dof(terms)) * _root_sum_square(term.u for term in terms)
 
@@ -183,9 +192,7 @@ def point_budget(budgets: Sequence[Budget], n: int, s: float | None) -> Budget:
         first = group[0]
         # Degraded trials may carry terms the others lack, and their own degrees of freedom; the least is the safe one.
         dof = min(term.dof for term in group)
-        if first.common:
-            terms.append(replace(first, u=u, dof=dof))
-        elif s is None:
+        if first.common or s is None:
             terms.append(replace(first, u=u, dof=dof))
         else:
             terms.append(replace(first, u=u / math.sqrt(n), dof=dof, counted=False))

@@ -1,12 +1,13 @@
 """What a reason code means for which quantity: the one place where faults and findings become verdicts.
 
-A fault befalls a pass; not every number of that pass suffers from it. A meter that lost samples says nothing against the
-latency that the program took itself; a board that lowered its clock changes time and energy but executes the same
-instructions. :func:`reasons_for` applies :data:`SUFFERS`; the verdict of the codes is that of :mod:`lab.record.reasons`.
+A fault befalls a pass; not every number of that pass suffers from it. A meter that lost samples says nothing against
+the latency that the program took itself; a board that lowered its clock changes time and energy but executes the same
+instructions. :func:`reasons_for` applies :data:`SUFFERS`; the verdict of the codes is that of
+:mod:`lab.record.reasons`.
 
-Gaps and saturation are matters of place: a fault document says that samples were lost *somewhere* in the pass. Where the trace
-shows where (:attr:`lab.record.documents.TraceRef.gaps`, missing samples), the analysis finds what they hit and the document
-adds nothing: :data:`LOCATED` codes are taken from findings then.
+Gaps and saturation are matters of place: a fault document says that samples were lost *somewhere* in the pass. Where
+the trace shows where (:attr:`lab.record.documents.TraceRef.gaps`, missing samples), the analysis finds what they hit
+and the document adds nothing: :data:`LOCATED` codes are taken from findings then.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ LOCATED = frozenset({"samples_dropped"})
 """Codes whose place the trace itself shows."""
 
 MINIMUM_COVERAGE = 0.9
-"""Least share of the window that the trace must cover. What is missing is bounded by the extremes of power seen, which beyond
+"""Least share of the window that the trace must cover. What is missing is bounded by the extremes of power seen,
+which beyond
 a tenth of the window is no longer a measurement."""
 
 Suffers = Callable[[str], bool]

@@ -1,7 +1,7 @@
 """From the marks of a pass to its stretches: measured window, warm-up, idle before and after.
 
-Marks are fractional sample indices on the trace's own clock, each with a standard uncertainty. What cannot be built from
-them is left out with a reason; nothing is guessed from the shape of the power.
+Marks are fractional sample indices on the trace's own clock, each with a standard uncertainty. What cannot be built
+from them is left out with a reason; nothing is guessed from the shape of the power.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ PER_EDGE_S = 5e-3
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A half-open stretch [begin, end) of a trace, in fractional samples; ``u_samples`` the standard uncertainty of an edge
+    """A half-open stretch [begin, end) of a trace, in fractional samples; ``u_samples`` the standard uncertainty of
+    an edge
     (the larger of the two). ``method`` says how the edges were found."""
 
     begin: float
@@ -57,9 +58,9 @@ def pass_stretches(
 ) -> PassStretches:
     """The stretches of a pass from the marks on its trace of ``samples`` samples.
 
-    The recorder starts before the planned idle begins and stops after it ends, so nothing but idle can lie in the trace's
-    first and last ``planned_idle_s``: an idle stretch never reaches further than that, whatever the marks say (a program
-    is at work before it raises its line), and where there are no idle marks the plan alone gives it.
+    The recorder starts before the planned idle begins and stops after it ends, so nothing but idle can lie in the
+    trace's first and last ``planned_idle_s``: an idle stretch never reaches further than that, whatever the marks say
+    (a program is at work before it raises its line), and where there are no idle marks the plan alone gives it.
     """
     measured, broken = _paired(marks, "window")
     warmup, _ = _paired(marks, "warmup")
@@ -68,11 +69,13 @@ def pass_stretches(
     before, after = (_paired(marks, name)[0] for name in ("idle_before", "idle_after"))
     idle_before = before[0] if before else None
     idle_after = after[-1] if after else None
+    complete = measured and not broken
     if planned_idle_s:
         length = (planned_idle_s - START_GUARD_S) * rate_hz
         idle_before = _common(idle_before, Stretch(0.0, min(math.floor(length), first), method="plan"))
-        idle_after = _common(idle_after, Stretch(max(math.ceil(samples - length), last), samples, method="plan"))
-    complete = measured and not broken
+        # A trace without the window's end may have been cut short: its last seconds need not be the planned idle.
+        if idle_after is not None or complete:
+            idle_after = _common(idle_after, Stretch(max(math.ceil(samples - length), last), samples, method="plan"))
     return PassStretches(
         measured=tuple(measured) if complete else (),
         warmup=tuple(warmup),
@@ -85,9 +88,9 @@ def pass_stretches(
 def window_agrees(window_s: float, inference_time_s: float, inferences: int, u_edge_s: float) -> bool:
     """Does a window's length agree with the time that the program itself gives for its inferences?
 
-    The window holds the inferences and what lies between them, so it may be longer by :data:`LENGTH_TOLERANCE` of itself,
-    :data:`PER_INFERENCE_S` for each inference and :data:`PER_EDGE_S`; both ways its edges count with four standard
-    uncertainties, and the clocks of board and meter with 1/1000.
+    The window holds the inferences and what lies between them, so it may be longer by :data:`LENGTH_TOLERANCE` of
+    itself, :data:`PER_INFERENCE_S` for each inference and :data:`PER_EDGE_S`; both ways its edges count with four
+    standard uncertainties, and the clocks of board and meter with 1/1000.
     """
     edges_s = 4.0 * math.sqrt(2.0) * u_edge_s
     excess_s = window_s - inference_time_s

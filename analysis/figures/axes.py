@@ -44,8 +44,30 @@ def set_axis(axes: Axes, which: str, title: str, values: Sequence[float], unit: 
         from matplotlib.ticker import FuncFormatter, MaxNLocator
 
         axis.set_major_locator(MaxNLocator(6))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * scale.factor:.6g}"))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * scale.factor:.6g}".replace("-", "−")))
         axis.set_label_text(f"{title} [{scale.unit}]" if scale.unit else title)
+
+
+def draw_bars(
+    axes: Axes, which: str, at: Sequence[float], values: Sequence[float], halves: Sequence[float], colour: str
+) -> None:
+    """Bars of ± ``halves`` along ``x`` or ``y`` around values at ``at`` on the other axis; none for a zero half.
+
+    On a logarithmic axis a bar that reaches down to zero ends at the axis's end, and is drawn fainter: its lower end is
+    not where it seems.
+    """
+    lowest = getattr(axes, f"get_{which}lim")()[0]
+    log = getattr(axes, f"get_{which}scale")() == "log"
+    draw = axes.hlines if which == "x" else axes.vlines
+    for faint in (False, True):
+        chosen = [
+            (place, max(lowest, value - half), value + half)
+            for place, value, half in zip(at, values, halves, strict=True)
+            if half > 0 and (log and value <= half) == faint
+        ]
+        if chosen:
+            places, lows, highs = (list(column) for column in zip(*chosen, strict=True))
+            draw(places, lows, highs, color=colour, linewidth=1.2, alpha=0.25 if faint else 0.7, zorder=2)
 
 
 def _log_ticks(axis: Axis, low: float, high: float, unit: str) -> None:
@@ -53,7 +75,7 @@ def _log_ticks(axis: Axis, low: float, high: float, unit: str) -> None:
 
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     span = math.log10(high / low)
-    steps: tuple[float, ...] = (1.0,) if span > 2.2 else (1.0, 3.0) if span > 1.2 else (1.0, 2.0, 5.0)
+    steps: tuple[float, ...] = (1.0,) if span > 2.6 else (1.0, 3.0) if span > 1.2 else (1.0, 2.0, 5.0)
     if span < 0.5:
         steps = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
     stride = 1 if span <= 7 else 2 if span <= 14 else 4

@@ -126,9 +126,9 @@ def _bars(tables: ResultTables, matrix: Matrix, entry: Mapping[str, Any]) -> _Sk
     title = str(entry.get("title") or _default_title(entry))
     drawn = draw_dots(points, matrix, quantity, title, log=log, hue=entry.get("hue"), footer=_footer(matrix))
     absent = sum(not point.shown for point in points)
-    caption = f"{axis_title(quantity)} of {_count(len(points), 'point')}, mean of the valid repeats"
+    caption = f"{axis_title(quantity)}: {_count(len(points), 'point')}, each the mean of its valid repeats"
     caption += ", logarithmic axis." if log else "."
-    if any(point.expanded_u is not None for point in points):
+    if any(point.expanded_u for point in points):
         caption += " Bars: expanded uncertainty U (95 %)."
     caption = _captioned(entry, caption)
     if absent:
@@ -163,7 +163,7 @@ def _scatter(tables: ResultTables, matrix: Matrix, entry: Mapping[str, Any]) -> 
         notes=[Note(group, text) for group, text in found.items()],
         footer=_footer(matrix),
     )
-    caption = f"{axis_title(y)} against {quantity_title(x)}, {_count(len(pairs), 'point')}"
+    caption = f"{axis_title(y)}, against {quantity_title(x)}: {_count(len(pairs), 'point')}"
     caption += ", both axes logarithmic." if log else "."
     caption = _captioned(entry, caption)
     only = entry.get("only") or {}
@@ -197,11 +197,11 @@ def correlation_notes(correlations: pd.DataFrame, x: str, y: str) -> dict[str, s
         group = text_of(row.get("group"))
         low, high = number(row.get("pearson_low")), number(row.get("pearson_high"))
         spearman = number(row.get("spearman"))
-        line = f"r = {pearson:.2f}"
+        line = f"r = {pearson:.3f}"
         if low is not None and high is not None:
-            line += f" [{low:.2f}, {high:.2f}]"
+            line += f" [{low:.3f}, {high:.3f}]"
         if spearman is not None:
-            line += f", ρ = {spearman:.2f}"
+            line += f", ρ = {spearman:.3f}"
         notes[group] = f"{line}, n = {int(number(row.get('n')) or 0)}".replace("-", "−")
     return notes
 
@@ -250,12 +250,12 @@ def _trace(record_root: Path, manifest: Mapping[str, Any], tables: ResultTables,
             drawn = draw_trace(
                 reader, marks, origin, title, subtitle, latency_s=latency, gaps=ref.gaps, footer=_footer(matrix)
             )
-            named = ", ".join(spans_of(marks, reader.rate_hz)) or "no marks"
+            named = dict.fromkeys(span.name for span in spans_of(marks, reader.rate_hz))
     except (DataError, ValueError) as error:
         raise NothingToDrawError(f"the trace of {pass_data.pass_id} cannot be drawn: {error}") from error
     caption = (
-        f"Power over time of pass {pass_data.pass_id} ({named.replace('_', ' ')} shaded). Line: mean; band: least and "
-        "largest sample of each stretch. Below, the beginning of the window."
+        f"Power over time of pass {pass_data.pass_id} (shaded: {', '.join(named).replace('_', ' ')}). "
+        "Line: mean; band: least and largest sample of each stretch. Below, the beginning of the window."
     )
     return _Sketch(drawn, title, caption, (origin,))
 

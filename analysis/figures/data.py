@@ -64,6 +64,16 @@ class Point:
         """True if the point has a value and a verdict better than invalid."""
         return self.value is not None and self.verdict != "invalid"
 
+    def fits(self, *, log: bool) -> bool:
+        """True if the point has a place on an axis.
+
+        On a logarithmic one it has none if it is zero or negative, or so small against its own uncertainty (below a
+        twentieth of U) that where it lay would say nothing.
+        """
+        if self.value is None or self.verdict == "invalid":
+            return False
+        return not log or (self.value > 0 and self.value >= 0.05 * (self.expanded_u or 0.0))
+
     def describe(self, hue_factor: str | None) -> str:
         """One line on the point for a tooltip."""
         name = f"{self.label} · {self.hue}" if hue_factor else self.label
@@ -79,7 +89,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Matrix:
-    """What the figures need to know of the experiment: its factors in order, the label, the colouring factor."""
+    """What the figures need to know of the experiment: its factors in order, the label, the colouring factor.
+
+    ``group`` is the factor that makes families: the first that the label names, if it names others too.
+    """
 
     factors: dict[str, tuple[str, ...]]
     hue: str | None
@@ -87,6 +100,7 @@ class Matrix:
     entries: tuple[dict[str, Any], ...] = ()
     title: str = ""
     record_id: str = ""
+    label_factors: tuple[str, ...] = ()
 
 
 def matrix_of(manifest: Mapping[str, Any]) -> Matrix:
@@ -97,7 +111,8 @@ def matrix_of(manifest: Mapping[str, Any]) -> Matrix:
     factors = {name: _factor_values(name, values, plan) for name, values in (resolved.get("factors") or {}).items()}
     hue = analysis.get("hue")
     hue = hue if hue in factors else None
-    group = _group_factor(str(analysis.get("label") or ""), factors, hue)
+    named = _named_factors(str(analysis.get("label") or ""), factors, hue)
+    group = named[0] if len(named) > 1 and len(factors[named[0]]) > 1 else None
     return Matrix(
         factors=factors,
         hue=hue,
@@ -105,6 +120,7 @@ def matrix_of(manifest: Mapping[str, Any]) -> Matrix:
         entries=tuple(dict(item) for item in analysis.get("figures") or ()),
         title=str(resolved.get("title") or resolved.get("experiment") or ""),
         record_id=str(manifest.get("record_id") or ""),
+        label_factors=named,
     )
 
 
@@ -133,14 +149,13 @@ def scalar_text(value: Any) -> str:
     return str(value)
 
 
-def _group_factor(label: str, factors: Mapping[str, Sequence[str]], hue: str | None) -> str | None:
-    """The first factor that the label names, if the label names others too: rows are gathered under it."""
+def _named_factors(label: str, factors: Mapping[str, Sequence[str]], hue: str | None) -> tuple[str, ...]:
+    """The factors that the label's template names, in its order; without a template all but the colouring one."""
     try:
         named = [name for _, name, _, _ in string.Formatter().parse(label) if name]
     except ValueError:
-        return None
-    used = [name for name in dict.fromkeys(named) if name in factors and name != hue]
-    return used[0] if len(used) > 1 and len(factors[used[0]]) > 1 else None
+        named = []
+    return tuple(name for name in dict.fromkeys(named or factors) if name in factors and name != hue)
 
 
 def factor_cell(row: Mapping[Any, Any], factor: str) -> str:

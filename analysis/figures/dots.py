@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from analysis.figures.axes import set_axis
+from analysis.figures.axes import draw_bars, set_axis
 from analysis.figures.data import Matrix, Point, axis_title, hue_values, unit_of
 from analysis.figures.legend import colour_entries, draw_legend, in_lines, mark_entries, top_margin_in
 from analysis.figures.style import (
@@ -72,11 +72,10 @@ def draw_dots(
     colours = colours_for(hues)
     rows = _rows(points)
     unit = unit_of(points)
-    placed = [point for point in points if point.shown and not (log and (point.value or 0.0) <= 0)]
+    placed = [point for point in points if point.fits(log=log)]
     aside = [point for point in points if point not in placed]
     label_in = min(3.2, max(text_width_in(row.text, _LABEL_SIZE) for row in rows) + 0.15)
-    bars = any(point.expanded_u is not None for point in placed)
-    legend = in_lines(colour_entries(colours) + mark_entries(points, bars=bars), _WIDTH_IN)
+    legend = in_lines(colour_entries(colours) + mark_entries(points, [placed], log=log), _WIDTH_IN)
     top = top_margin_in(legend)
     height = top + _BOTTOM_IN + _ROW_IN * len(rows)
     figure = new_figure(_WIDTH_IN, max(2.4, height))
@@ -97,6 +96,8 @@ def draw_dots(
             color=INVALID_COLOUR,
         )
     _row_labels(axes, rows, label_in)
+    if len(matrix.label_factors) == 1:
+        axes.set_title(matrix.label_factors[0], size=_LABEL_SIZE, color=MUTED, loc="left", x=-0.008, ha="right", pad=4)
     offsets = _offsets(hues)
     position = {row.label: index for index, row in enumerate(rows) if row.label is not None}
     hue_factor = hue if hue is not None else matrix.hue
@@ -175,26 +176,12 @@ def _draw_points(
     series: dict[tuple[str, str, str], list[Point]] = {}
     for point in points:
         series.setdefault((point.hue, point.origin, point.verdict), []).append(point)
-    left = axes.get_xlim()[0]
     tooltips: dict[str, list[str]] = {}
     for index, ((hue, origin, verdict), members) in enumerate(series.items()):
         heights = [position[point.label] + offsets[hue] for point in members]
         values = [point.value or 0.0 for point in members]
-        bars = [
-            (max(left, value - point.expanded_u), value + point.expanded_u, height)
-            for point, value, height in zip(members, values, heights, strict=True)
-            if point.expanded_u is not None
-        ]
-        if bars:
-            axes.hlines(
-                [bar[2] for bar in bars],
-                [bar[0] for bar in bars],
-                [bar[1] for bar in bars],
-                color=colours[hue],
-                linewidth=1.3,
-                alpha=0.75,
-                zorder=2,
-            )
+        halves = [point.expanded_u or 0.0 for point in members]
+        draw_bars(axes, "x", heights, values, halves, colours[hue])
         gid = f"points{index}"
         axes.plot(values, heights, gid=gid, zorder=3, **marker_style(colours[hue], origin, verdict))
         tooltips[gid] = [point.describe(hue_factor) for point in members]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from analysis.figures.axes import limits
 from analysis.figures.data import Point
 from analysis.figures.style import (
     INK,
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 _SIZE = 8.0
 _TOP_IN = 0.63
 LINE_IN = 0.21
+_AXIS_IN = 7.0
+_MARK_RADIUS_PT = 2.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,11 @@ def colour_entries(colours: dict[str, str]) -> list[Entry]:
     return [Entry(style | {"color": colour}, name, strong=True) for name, colour in colours.items() if name]
 
 
-def mark_entries(points: Sequence[Point], *, bars: bool) -> list[Entry]:
-    """What shapes, open marks, crosses and bars mean, those only that occur."""
+def mark_entries(points: Sequence[Point], sides: Sequence[Sequence[Point]], *, log: bool) -> list[Entry]:
+    """What shapes, open marks, crosses and bars mean, those only that occur.
+
+    ``points`` are all that the figure is about, ``sides`` those with a place on each axis that shows values.
+    """
     shown = [point for point in points if point.shown]
     entries = [
         Entry(marker_style(MUTED, origin, "valid"), origin)
@@ -57,10 +64,25 @@ def mark_entries(points: Sequence[Point], *, bars: bool) -> list[Entry]:
         entries.append(Entry(marker_style(MUTED, degraded.origin, "degraded"), "open: degraded"))
     if len(shown) < len(points):
         entries.append(Entry(cross_style() | {"markeredgecolor": MUTED}, "no valid value"))
-    if bars:
+    claimed = [[point for point in side if point.expanded_u] for side in sides]
+    if any(claimed):
+        visible = any(_wider_than_a_mark(side, log=log) for side in claimed if side)
+        meaning = "bar: ± U (95 %)" if visible else "± U (95 %): within the marks"
         bar = {"marker": "_", "markersize": 11, "markeredgewidth": 1.3, "color": MUTED, "linestyle": "none"}
-        entries.append(Entry(bar, "bar: ± U (95 %)"))
+        entries.append(Entry(bar, meaning))
     return entries
+
+
+def _wider_than_a_mark(points: Sequence[Point], *, log: bool) -> bool:
+    """True if any point's interval, drawn along the long axis of a usual figure, is wider than a mark."""
+    values = [point.value or 0.0 for point in points]
+    low, high = limits(values, log=log)
+    per_unit = _AXIS_IN * 72 / (math.log(high / low) if log else high - low)
+    for value, point in zip(values, points, strict=True):
+        half = point.expanded_u or 0.0
+        if per_unit * (math.log1p(half / value) if log else half) > _MARK_RADIUS_PT:
+            return True
+    return False
 
 
 def in_lines(entries: Sequence[Entry], width_in: float) -> list[list[Entry]]:

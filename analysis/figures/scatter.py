@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from analysis.figures.axes import set_axis
+from analysis.figures.axes import draw_bars, set_axis
 from analysis.figures.data import Matrix, Point, axis_title, hue_values, unit_of
 from analysis.figures.dots import Drawn
 from analysis.figures.legend import colour_entries, draw_legend, in_lines, mark_entries, top_margin_in
@@ -59,16 +59,12 @@ class Pair:
 
     def fits(self, *, log: bool) -> bool:
         """True if the pair has a place on the axes."""
-        return _fits(self.x, log=log) and _fits(self.y, log=log)
+        return self.x.fits(log=log) and self.y.fits(log=log)
 
     def describe(self, hue_factor: str | None) -> str:
         """One line for a tooltip."""
         x_text, y_text = self.x.describe(hue_factor), self.y.describe(None)
         return f"{x_text}; {y_text.removeprefix(self.y.label + ': ')}"
-
-
-def _fits(point: Point, *, log: bool) -> bool:
-    return point.shown and not (log and (point.value or 0.0) <= 0)
 
 
 def pair_up(xs: Sequence[Point], ys: Sequence[Point]) -> list[Pair]:
@@ -107,10 +103,9 @@ def draw_scatter(
     points = [pair.y for pair in pairs]
     hue_factor = hue if hue is not None else matrix.hue
     colours = colours_for(hue_values(points, matrix, hue))
-    bars = any(
-        pair.fits(log=log) and (pair.x.expanded_u is not None or pair.y.expanded_u is not None) for pair in pairs
-    )
-    entries = colour_entries(colours) + mark_entries([_merged(pair) for pair in pairs], bars=bars)
+    on_both = [pair for pair in pairs if pair.fits(log=log)]
+    sides = [[pair.x for pair in on_both], [pair.y for pair in on_both]]
+    entries = colour_entries(colours) + mark_entries([_merged(pair) for pair in pairs], sides, log=log)
     legend = in_lines(entries, _WIDTH_IN)
     figure = new_figure(_WIDTH_IN, _HEIGHT_IN if len(panels) < 2 else _PANEL_HEIGHT_IN)
     origins = sorted_origins(pair.origin for pair in pairs)
@@ -120,7 +115,7 @@ def draw_scatter(
         members = [pair for pair in pairs if not panels or pair.y.panel == panels[index]]
         axes.grid(visible=True, which="major")
         for which, quantity in (("x", x_quantity), ("y", y_quantity)):
-            side = [point for pair in pairs if _fits(point := getattr(pair, which), log=log)]
+            side = [point for pair in pairs if (point := getattr(pair, which)).fits(log=log)]
             set_axis(axes, which, axis_title(quantity), _reach(side), unit_of(side), log=log)
         if index:
             axes.set_ylabel("")
@@ -171,21 +166,15 @@ def _draw_pairs(
     series: dict[tuple[str, str, str], list[Pair]] = {}
     for pair in pairs:
         series.setdefault((pair.y.hue, pair.origin, pair.verdict), []).append(pair)
-    left, bottom = axes.get_xlim()[0], axes.get_ylim()[0]
     tooltips: dict[str, list[str]] = {}
     for index, ((hue, origin, verdict), members) in enumerate(series.items()):
         colour = colours[hue]
         xs = [pair.x.value or 0.0 for pair in members]
         ys = [pair.y.value or 0.0 for pair in members]
-        style: dict[str, Any] = {"color": colour, "linewidth": 1.0, "alpha": 0.6, "zorder": 2}
         x_half = [pair.x.expanded_u or 0.0 for pair in members]
         y_half = [pair.y.expanded_u or 0.0 for pair in members]
-        if any(x_half):
-            lows = [max(left, x - half) for x, half in zip(xs, x_half, strict=True)]
-            axes.hlines(ys, lows, [x + half for x, half in zip(xs, x_half, strict=True)], **style)
-        if any(y_half):
-            lows = [max(bottom, y - half) for y, half in zip(ys, y_half, strict=True)]
-            axes.vlines(xs, lows, [y + half for y, half in zip(ys, y_half, strict=True)], **style)
+        draw_bars(axes, "x", ys, xs, x_half, colour)
+        draw_bars(axes, "y", xs, ys, y_half, colour)
         gid = f"{prefix}pairs{index}"
         axes.plot(xs, ys, gid=gid, zorder=3, **marker_style(colour, origin, verdict))
         tooltips[gid] = [pair.describe(hue_factor) for pair in members]
@@ -197,8 +186,8 @@ def _draw_absent(
 ) -> dict[str, list[str]]:
     """Crosses on the edge of the axes where one of the two values is missing; the rest are counted in words."""
     x_low, y_low = axes.get_xlim()[0], axes.get_ylim()[0]
-    on_x = [pair for pair in pairs if _fits(pair.x, log=log)]
-    on_y = [pair for pair in pairs if _fits(pair.y, log=log)]
+    on_x = [pair for pair in pairs if pair.x.fits(log=log)]
+    on_y = [pair for pair in pairs if pair.y.fits(log=log)]
     style = cross_style(6.0) | {"clip_on": False, "zorder": 5}
     tooltips: dict[str, list[str]] = {}
     if on_x:
@@ -209,8 +198,9 @@ def _draw_absent(
         tooltips[f"{prefix}absent-x"] = [pair.x.describe(hue_factor) for pair in on_y]
     if pairs:
         both = len(pairs) - len(on_x) - len(on_y)
-        text = f"× {len(pairs)} without a place on both axes" + (f", {both} of them on neither" if both else "")
-        axes.text(0.01, 0.985, text, transform=axes.transAxes, size=7.5, color=MUTED, va="top")
+        text = f"× {len(pairs)} not on both axes: no valid value, or none above zero"
+        text += f" ({both} on neither)" if both else ""
+        axes.set_title(text, loc="right", size=7.5, color=MUTED, pad=3)
     return tooltips
 
 

@@ -191,12 +191,14 @@ def watermark(axes: Axes, origins: Sequence[str]) -> None:
     words = [origin.upper() for origin in sorted_origins(origins) if origin != "measured"]
     if not words:
         return
+    height_in = axes.get_window_extent().height / axes.figure.dpi
+    largest = 34.0 if len(words) == 1 else 24.0
     axes.text(
         0.5,
         0.5,
         " + ".join(words),
         transform=axes.transAxes,
-        size=34 if len(words) == 1 else 24,
+        size=min(largest, 22.0 * height_in),
         weight="bold",
         color=INK,
         alpha=0.045,

@@ -107,10 +107,10 @@ def draw_trace(
     _draw(upper, envelope(reader, 0, reader.length))
     _power_axis(upper)
     upper.set_xlabel("Time since the trace began [s]")
-    window = spans.get("window")
+    window = next((span for span in spans if span.name == "window"), None)
     lower = place_axes(figure, 0.75, 0.72, 0.3, 3.3)
-    begin_s = window[0] if window else 0.0
-    length_s = window[1] - window[0] if window else reader.length / reader.rate_hz
+    begin_s = window.begin_s if window else 0.0
+    length_s = window.end_s - window.begin_s if window else reader.length / reader.rate_hz
     detail_s = min(length_s, max(6.0 * (latency_s or 0.0), 150 / reader.rate_hz))
     first = max(0, int((begin_s - 0.2 * detail_s) * reader.rate_hz))
     last = min(reader.length, int((begin_s + detail_s) * reader.rate_hz) + 1)
@@ -126,20 +126,32 @@ def draw_trace(
     return Drawn(figure, {})
 
 
-def spans_of(marks: Sequence[Mark], rate_hz: float) -> dict[str, tuple[float, float]]:
-    """Begin and end in seconds of each stretch that has both marks (of window 0 where there are several)."""
-    at = {mark.name: mark.sample / rate_hz for mark in marks if mark.index == 0}
-    return {
-        name: (at[f"{name}_begin"], at[f"{name}_end"])
-        for name in _SHADES
-        if f"{name}_begin" in at and f"{name}_end" in at
-    }
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of the trace between two marks."""
+
+    name: str
+    begin_s: float
+    end_s: float
 
 
-def _shade(axes: Axes, spans: dict[str, tuple[float, float]], *, named: bool = True) -> None:
-    total = max((end for _, end in spans.values()), default=1.0)
-    for name, (begin, end) in spans.items():
-        colour, word = _SHADES[name]
+def spans_of(marks: Sequence[Mark], rate_hz: float) -> list[Span]:
+    """The stretches that have both marks, in order of time; a pass of a recorded session has several windows."""
+    at = {(mark.name, mark.index): mark.sample / rate_hz for mark in marks}
+    spans = [
+        Span(name, begin_s, at[f"{name}_end", index])
+        for (mark, index), begin_s in at.items()
+        if mark.endswith("_begin") and (name := mark.removesuffix("_begin")) in _SHADES
+        if (f"{name}_end", index) in at
+    ]
+    return sorted(spans, key=lambda span: span.begin_s)
+
+
+def _shade(axes: Axes, spans: Sequence[Span], *, named: bool = True) -> None:
+    total = max((span.end_s for span in spans), default=1.0)
+    for span in spans:
+        colour, word = _SHADES[span.name]
+        begin, end = span.begin_s, span.end_s
         axes.axvspan(begin, end, color=colour, linewidth=0, zorder=0.3)
         if named and (end - begin) / total > _LEAST_NAMED:
             axes.annotate(
@@ -154,8 +166,8 @@ def _shade(axes: Axes, spans: dict[str, tuple[float, float]], *, named: bool = T
                 va="bottom",
                 annotation_clip=True,
             )
-    if not named and "window" in spans:
-        axes.axvline(spans["window"][0], color=INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=4)
+        if not named and span.name == "window":
+            axes.axvline(begin, color=INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=4)
 
 
 def _draw(axes: Axes, power: Envelope) -> None:

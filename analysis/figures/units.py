@@ -74,17 +74,30 @@ def prefixed(unit: str, exponent: int) -> str:
 
 
 def scale_for(values: Iterable[float], unit: str) -> Scale:
-    """One scale for a whole axis or column: the prefix that suits the median magnitude of ``values``."""
+    """One scale for a whole axis: the prefix that suits the median magnitude of ``values``.
+
+    Counts and units without prefixes keep plain numbers unless those would be very long or very small; then a power of
+    ten stands in the place of the unit.
+    """
     magnitudes = sorted(abs(value) for value in values if math.isfinite(value) and value != 0.0)
-    middle = magnitudes[len(magnitudes) // 2] if magnitudes else 1.0
-    exponent = prefix_exponent(middle, unit)
-    return Scale(10.0**-exponent, prefixed(unit, exponent))
+    spelled = plain_unit(unit)
+    if not magnitudes:
+        return Scale(1.0, "" if spelled in _COUNT_UNITS else spelled)
+    if spelled in _PREFIXED_UNITS:
+        exponent = prefix_exponent(magnitudes[len(magnitudes) // 2], spelled)
+        return Scale(10.0**-exponent, prefixed(spelled, exponent))
+    decade = decade_of(magnitudes[-1])
+    exponent = 0 if -3 <= decade < 6 else 3 * (decade // 3)
+    power = f"×{power_text('1', exponent)}" if exponent else ""
+    bare = "" if spelled in _COUNT_UNITS else spelled
+    return Scale(10.0**-exponent, f"{power} {bare}".strip())
 
 
 def tick_text(value: float, unit: str) -> str:
     """A value of an axis tick in words: ``10 ms``, ``1 µJ``, ``2 M``."""
     exponent = prefix_exponent(float(f"{value:.3g}"), unit)
-    number = f"{value / 10.0**exponent:.3g}"
+    scaled = value / 10.0**exponent
+    number = f"{scaled:.3g}" if abs(scaled) < 1000 else f"{scaled:.6g}"
     if "e" in number:
         mantissa, _, power = number.partition("e")
         number = power_text(mantissa, int(power))

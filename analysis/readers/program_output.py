@@ -20,9 +20,10 @@ class ProgramOutput:
     """The output of one pass, understood.
 
     ``quantities`` hold whatever the program measured itself, by results name (``latency_s``, ``latency_first_s``,
-    ``latency_std_s``, ``accuracy`` …). ``inferences`` is the number completed inside the measured window (warm-up left
-    out), ``inference_time_s`` the time the program itself gives for all of them together, ``warmup_inferences`` the number
-    before the window. ``reasons`` are codes for the output as a whole (``output_unreadable``, ``count_missing``).
+    ``latency_std_s``, ``accuracy`` …). ``inferences`` is the number completed inside the measured window (warm-up
+    left out), ``inference_time_s`` the time the program itself gives for all of them together, ``warmup_inferences``
+    the number before the window. ``reasons`` are codes for the output as a whole (``output_unreadable``,
+    ``count_missing``).
     """
 
     quantities: tuple[PrintedQuantity, ...] = ()

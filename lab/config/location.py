@@ -50,9 +50,11 @@ def parse(text: str) -> Location:
         elif match["quoted"] is not None:
             quoted = match["quoted"]
             parts.append(json.loads(quoted) if quoted.startswith('"') else quoted[1:-1])
-        else:
+        elif match["key"].strip():
             parts.append(match["key"].strip())
+        else:
+            raise ValueError(f"not a key: {text!r}")
         position = match.end()
-    if not parts or "" in parts:
+    if not parts:
         raise ValueError(f"not a key: {text!r}")
     return tuple(parts)

@@ -101,7 +101,7 @@ def _factors(data: Mapping[str, Any], narrowed: Collection[str]) -> dict[str, _F
             values = [entry.get("value") if isinstance(entry, dict) else entry for entry in entries]
             settings = [entry.get("settings") if isinstance(entry, dict) else None for entry in entries]
             mappings: list[Mapping[str, Any]] = [item if isinstance(item, dict) else {} for item in settings]
-            found[name] = _Factor(values, mappings, is_complete=name not in narrowed)
+            found[name] = _Factor(values, mappings, is_complete=bool(values) and name not in narrowed)
         else:
             found[name] = _Factor([], [], is_complete=False)
     return found

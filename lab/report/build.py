@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.figures.build import FigureFile, write_figures
-from analysis.figures.data import Matrix, ResultTables, matrix_of, text_of
+from analysis.figures.data import Matrix, ResultTables, matrix_of, reasons_of, text_of
 from analysis.figures.names import quantity_title, sentence_case
 from analysis.figures.style import (
     BAND,
@@ -36,7 +36,16 @@ from lab.report.correlations import correlation_lines
 from lab.report.findings import findings_of
 from lab.report.format import grouped, plural
 from lab.report.provenance import flattened, instruments_of
-from lab.report.rows import CACHE_FIT, DETAILS, MAIN, pivot_table, remaining_quantities, wide_table, window_table
+from lab.report.rows import (
+    CACHE_FIT,
+    DETAILS,
+    MAIN,
+    counted_events,
+    pivot_table,
+    remaining_quantities,
+    wide_table,
+    window_table,
+)
 from lab.report.uncertainty import budget_tables, largest_terms
 from lab.report.verdicts import verdicts_of
 
@@ -129,12 +138,15 @@ def _content(record: Record, results: ResultTables, figures: list[FigureFile]) -
     matrix = matrix_of(manifest)
     summary = results.summary
     trials = manifest["plan"]["trials"]
+    events = counted_events(manifest)
+    networks = wide_table(summary, matrix, CACHE_FIT, per_label=True)
     return {
         "title": matrix.title or manifest.get("record_id") or "Results",
         "matrix": matrix,
         "manifest": manifest,
         "experiment": _document(manifest, "experiment"),
         "bench": _document(manifest, "bench"),
+        "board": _board(manifest),
         "origins": _origins(manifest, results),
         "trials": len(trials),
         "points": len({trial["point_id"] for trial in trials}),
@@ -151,9 +163,11 @@ def _content(record: Record, results: ResultTables, figures: list[FigureFile]) -
         ],
         "main": wide_table(summary, matrix, MAIN),
         "windows": window_table(results.results, matrix),
-        "details": wide_table(summary, matrix, DETAILS),
-        "counters": wide_table(summary, matrix, remaining_quantities(summary)),
-        "cache_fit": wide_table(summary, matrix, CACHE_FIT, per_label=True),
+        "details": wide_table(summary, matrix, (*DETAILS, *remaining_quantities(summary, events))),
+        "counters": wide_table(summary, matrix, events),
+        "networks": networks,
+        "has_cache_fit": any(column.quantity.startswith("layer_fit") for column in networks.columns),
+        "first_title": sentence_case(" · ".join(matrix.label_factors)) or "Point",
         "caches": dict(flattened((manifest.get("board") or {}).get("caches") or {})),
         "budgets": budget_tables(results.budget, summary, matrix),
         "largest": largest_terms(summary),
@@ -172,12 +186,18 @@ def _document(manifest: Mapping[str, Any], part: str) -> dict[str, str]:
     section = manifest.get(part) or {}
     resolved = section.get("resolved") or {}
     return {
-        "path": str(section.get("path") or ""),
+        "path": Path(str(section.get("path") or "")).name,
         "text": str(section.get("text") or ""),
         "name": str(resolved.get(part) or f"unnamed {part}"),
         "title": str(resolved.get("title") or ""),
         "description": str(resolved.get("description") or ""),
     }
+
+
+def _board(manifest: Mapping[str, Any]) -> str:
+    board = manifest.get("board") or {}
+    model = (board.get("fingerprint") or {}).get("model")
+    return ", ".join(str(part) for part in (f"{board.get('kind') or 'unknown'} board", model) if part)
 
 
 def _table_title(entry: Mapping[str, Any]) -> str:
@@ -206,16 +226,15 @@ def _origins(manifest: Mapping[str, Any], results: ResultTables) -> list[OriginS
 
 
 def _unavailable(results: ResultTables) -> list[tuple[str, str]]:
-    """Quantities that have no value at any point, each with the reasons in words."""
+    """Reasons in words, each with the quantities that for it have no value at any point."""
     summary = results.summary
-    lines: list[tuple[str, str]] = []
-    if summary.empty:
-        return lines
-    for quantity, rows in summary.groupby("quantity", sort=False):
+    quantities: dict[str, list[str]] = {}
+    for quantity, rows in summary.groupby("quantity", sort=False) if not summary.empty else ():
         if (rows["verdict"] == "invalid").all():
-            codes = sorted({code for cell in map(text_of, rows["reasons"]) for code in cell.split(";") if code})
-            lines.append((sentence_case(quantity_title(str(quantity))), reason_text(tuple(codes)) or "no reason given"))
-    return lines
+            codes = sorted({code for cell in rows["reasons"] for code in reasons_of(cell)})
+            why = reason_text(tuple(codes)) or "no reason given"
+            quantities.setdefault(why, []).append(quantity_title(str(quantity)))
+    return [(sentence_case("; ".join(names)), why) for why, names in quantities.items()]
 
 
 def _factor_lines(matrix: Matrix) -> list[tuple[str, str]]:

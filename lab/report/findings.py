@@ -77,14 +77,21 @@ def _best(summary: pd.DataFrame, matrix: Matrix, quantity: str, *, least: bool) 
     facts = []
     for group, members in groups.items():
         best = choose(members, key=lambda point: point.value or 0.0)
-        where = f"{best.label} on {best.hue}" if best.hue else best.label
+        where = _where(best, matrix)
         facts.append(Fact(group or where, _value(best), where if group else ""))
     word = "Lowest" if least else "Highest"
     if len(facts) == 1 and matrix.group is None:
         worst = (max if least else min)(points, key=lambda point: point.value or 0.0)
-        where = f"{worst.label} on {worst.hue}" if worst.hue else worst.label
+        where = _where(worst, matrix)
         facts.append(Fact(where, _value(worst), "highest" if least else "lowest"))
     return Finding(f"{word} {quantity_title(quantity)}", tuple(facts))
+
+
+def _where(point: Point, matrix: Matrix) -> str:
+    """The point in words; a label that is nothing but a factor's value gets the factor's name before it."""
+    bare = len(matrix.label_factors) == 1 and point.label in matrix.factors[matrix.label_factors[0]]
+    name = f"{matrix.label_factors[0]} {point.label}" if bare and len(point.label) < 12 else point.label
+    return f"{name} on {point.hue}" if point.hue else name
 
 
 def _value(point: Point) -> str:
@@ -125,12 +132,10 @@ def _gains(speedups: pd.DataFrame) -> Finding | None:
     facts = []
     for row in speedups.to_dict("records"):
         name = " · ".join(part for part in (text_of(row.get("group")), text_of(row.get("compression"))) if part)
-        mean, low, high = (ratio(number(row.get(key))) for key in ("mean", "minimum", "maximum"))
-        spread = (
-            f"{low} to {high} ({text_of(row.get('largest_at'))}), mean {mean}, n = {int(number(row.get('n')) or 0)}"
-        )
+        mean, most = ratio(number(row.get("mean"))), ratio(number(row.get("maximum")))
+        spread = f"mean {mean}, at most {most} ({text_of(row.get('largest_at'))})"
         facts.append(Fact(name, ratio(number(row.get("geometric_mean"))), spread))
-    note = "Latency uncompressed over latency compressed; geometric mean first. Above 1 is faster."
+    note = "Latency uncompressed over latency compressed; the geometric mean first, then the arithmetic one."
     return Finding("Speed-up from compression", tuple(facts), note) if facts else None
 
 
@@ -168,9 +173,9 @@ def _correlated(correlations: pd.DataFrame) -> list[Finding]:
         if pearson is None:
             continue
         low, high = number(row.get("pearson_low")), number(row.get("pearson_high"))
-        interval = f" [{low:.2f}, {high:.2f}]" if low is not None and high is not None else ""
+        interval = f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else ""
         name = text_of(row.get("group")) or "all points"
-        fact = Fact(name, f"r = {pearson:.2f}{interval}".replace("-", "−"), f"n = {int(number(row.get('n')) or 0)}")
+        fact = Fact(name, f"r = {pearson:.3f}{interval}".replace("-", "−"), f"n = {int(number(row.get('n')) or 0)}")
         pairs.setdefault((str(row.get("x")), str(row.get("y"))), []).append(fact)
     note = "Pearson's r of the logarithms with its 95 % interval."
     return [

@@ -46,16 +46,14 @@ class Shown:
 def show(value: float | None, expanded_u: float | None, unit: str) -> Shown:
     """A value with its expanded uncertainty.
 
-    ``None`` and non-finite values become a dash; an uncertainty of ``None`` (none claimed) leaves the ± away; an
-    uncertainty of exactly zero (a count that repeats exactly) shows the value in full with ``± 0``.
+    ``None`` and non-finite values become a dash. An uncertainty of ``None`` (none claimed) or zero (the value did
+    not vary at all) leaves the ± away: neither says how far the value may lie from the truth.
     """
     if value is None or not math.isfinite(value):
         return Shown(MISSING, "", "")
     spelled = plain_unit(unit)
-    if expanded_u is None or not math.isfinite(expanded_u):
+    if not expanded_u or not math.isfinite(expanded_u):
         return _without_uncertainty(value, spelled)
-    if expanded_u == 0:
-        return Shown(grouped(_plain(_exact(value))), "0", _unit_text(spelled, 0))
     exponent = _exponent(_exact(max(abs(value), abs(expanded_u))), spelled)
     pair = round_pair(value, expanded_u, exponent)
     rounded = max(abs(Decimal(numeral)) for numeral in pair).scaleb(exponent)
@@ -86,7 +84,7 @@ def _last_place(uncertainty: Decimal) -> Decimal:
 
 def _without_uncertainty(value: float, unit: str) -> Shown:
     exact = _exact(value)
-    if value == 0 or (unit in _COUNTS and exact == exact.to_integral_value() and abs(value) < 1e9):
+    if value == 0 or (unit in _COUNTS and exact == exact.to_integral_value() and abs(value) < 1e12):
         return Shown(grouped(_plain(exact)), "", _unit_text(unit, 0))
     exponent = _exponent(exact, unit)
     rounded = _significant(exact.scaleb(-exponent))

@@ -5,6 +5,7 @@ Shared by the page and the terminal, so that both say the same in the same digit
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,8 @@ REPLAY = (
     "match_residual_rel",
     "energy_runner_j",
     "runner_residual_rel",
+    "power_published_w",
+    "window_published_s",
 )
 
 MARKS = {"valid": "", "absent": "", "degraded": "◐", "invalid": "✕"}
@@ -112,12 +115,18 @@ class WideTable:
 
 
 def wide_table(
-    summary: pd.DataFrame, matrix: Matrix, quantities: Iterable[str], *, per_label: bool = False
+    summary: pd.DataFrame,
+    matrix: Matrix,
+    quantities: Iterable[str],
+    *,
+    per_label: bool = False,
+    keep_empty: bool = False,
 ) -> WideTable:
     """The summary of these quantities (those that occur), in the order of the experiment's factors.
 
-    Values of different origin stand in different columns. With ``per_label`` lines that differ only by the colouring
-    factor and hold the same values are written once.
+    Values of different origin stand in different columns. A column without a single value is left out unless
+    ``keep_empty``: the page says once, before the tables, what is not available. With ``per_label`` lines that differ
+    only by the colouring factor and hold the same values are written once.
     """
     columns: list[Column] = []
     cells: dict[str, dict[int, Cell]] = {}
@@ -127,6 +136,8 @@ def wide_table(
         if rows.empty:
             continue
         for key, members in _by_column(rows.to_dict("records")).items():
+            if all(text_of(row.get("verdict")) == "invalid" for row in members) and not keep_empty:
+                continue
             columns.append(_column(quantity, key, members))
             for row in members:
                 cells.setdefault(str(row["point_id"]), {})[len(columns) - 1] = cell_of(row)
@@ -134,7 +145,8 @@ def wide_table(
             order.setdefault(point.point_id, (point.order, point.label, point.hue))
     lines = [
         Line(label, hue, tuple(cells[point_id].get(index, ABSENT) for index in range(len(columns))))
-        for point_id, (_, label, hue) in sorted(order.items(), key=lambda item: (item[1], item[0]))
+        for point_id, (_, label, hue) in sorted(order.items(), key=lambda item: _place(item[1]))
+        if point_id in cells
     ]
     if per_label:
         merged: dict[tuple[object, ...], Line] = {}
@@ -145,6 +157,13 @@ def wide_table(
     return WideTable(tuple(columns), tuple(lines), sentence_case(matrix.hue or ""))
 
 
+def _place(order: tuple[tuple[int, ...], str, str]) -> tuple[tuple[int, ...], list[str | int], str]:
+    """By the factors, then by label with numbers in it by their value: window 2 before window 10."""
+    factors, label, hue = order
+    parts = re.split(r"(\d+)", label)
+    return factors, [int(part) if index % 2 else part for index, part in enumerate(parts)], hue
+
+
 def cell_of(row: Mapping[Any, Any]) -> Cell:
     """The cell of one row of the summary. An invalid value is never shown as a number."""
     verdict = text_of(row.get("verdict")) or "invalid"
@@ -152,6 +171,8 @@ def cell_of(row: Mapping[Any, Any]) -> Cell:
     value = number(row.get("value"))
     n, n_invalid = int(number(row.get("n")) or 0), int(number(row.get("n_invalid")) or 0)
     note = f"{n} of {n + n_invalid} repeats" if n_invalid else f"n = {n}" if n else ""
+    if number(row.get("U")) == 0 and n > 1:
+        note += ", the same in each"
     if verdict == "invalid" or value is None:
         return Cell(Shown(MISSING, "", ""), "invalid", reasons or ("no reason given",), None, note)
     shown = show(value, number(row.get("U")), text_of(row.get("unit")))
@@ -196,7 +217,7 @@ def pivot_table(summary: pd.DataFrame, matrix: Matrix, entry: Mapping[str, Any])
     renamed = DataFrame(lines)
     present = set(renamed["quantity"])
     ordered = [value for value in matrix.factors.get(str(by), ("",)) if value in present]
-    table = wide_table(renamed, replace(matrix, hue=None), ordered)
+    table = wide_table(renamed, replace(matrix, hue=None), ordered, keep_empty=True)
     columns = tuple(
         replace(column, title=column.quantity or sentence_case(quantity_title(quantity))) for column in table.columns
     )
@@ -217,9 +238,16 @@ def window_table(results: pd.DataFrame, matrix: Matrix) -> WideTable:
     return wide_table(rows, matrix, ("energy_gross_j", *REPLAY, "latency_s"))
 
 
-def remaining_quantities(summary: pd.DataFrame) -> list[str]:
-    """The quantities of the summary that no list above names: the counters, in order of appearance."""
+def counted_events(manifest: Mapping[str, Any]) -> list[str]:
+    """The events that the plan counts, in its order."""
+    trials = (manifest.get("plan") or {}).get("trials") or ()
+    events = (event for trial in trials for item in trial["passes"] for event in item.get("events") or ())
+    return list(dict.fromkeys(map(str, events)))
+
+
+def remaining_quantities(summary: pd.DataFrame, named: Iterable[str]) -> list[str]:
+    """The quantities of the summary that neither ``named`` nor any list above names, in order of appearance."""
     if summary.empty:
         return []
-    known = {*MAIN, *DETAILS, *CACHE_FIT, *REPLAY}
-    return [name for name in dict.fromkeys(map(scalar_text, summary["quantity"])) if name not in known]
+    known = {*MAIN, *DETAILS, *CACHE_FIT, *REPLAY, *named}
+    return [name for name in dict.fromkeys(map(str, summary["quantity"])) if name not in known]

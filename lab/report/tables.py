@@ -10,7 +10,7 @@ from analysis.figures.data import ResultTables, matrix_of, text_of
 from analysis.figures.style import ORIGIN_GLYPHS, sorted_origins
 from lab.report.correlations import CorrelationLine, correlation_lines
 from lab.report.format import plural
-from lab.report.rows import MAIN, WideTable, remaining_quantities, wide_table, window_table
+from lab.report.rows import MAIN, WideTable, counted_events, wide_table, window_table
 from lab.report.uncertainty import BudgetTable, budget_tables
 from lab.report.verdicts import Verdicts, verdicts_of
 
@@ -27,7 +27,7 @@ def results_text(manifest: Mapping[str, Any], tables: ResultTables) -> str:
         verdicts_text(verdicts_of(tables.results)),
         wide_text(window_table(tables.results, matrix), first="Window"),
         wide_text(wide_table(summary, matrix, MAIN)),
-        wide_text(wide_table(summary, matrix, remaining_quantities(summary))),
+        wide_text(wide_table(summary, matrix, counted_events(manifest))),
         correlations_text(correlation_lines(tables.correlations)),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 
 from analysis.figures.data import Matrix, factor_cell, number, points_of, text_of
 from analysis.figures.names import quantity_title, sentence_case, term_title
-from lab.report.format import MISSING, percent, show
+from lab.report.format import percent, show
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_MOST_QUANTITIES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ class LargestTerms:
 
 
 def budget_tables(budget: pd.DataFrame, summary: pd.DataFrame, matrix: Matrix) -> list[BudgetTable]:
-    """The budgets of one point, the first whose energy (else whose first budgeted quantity) is valid."""
+    """The budgets of one point, the first whose energy (else first budgeted quantity) is valid."""
     if budget.empty or summary.empty:
         return []
     quantities = list(dict.fromkeys(str(name) for name in budget["quantity"]))
@@ -64,10 +62,10 @@ def budget_tables(budget: pd.DataFrame, summary: pd.DataFrame, matrix: Matrix) -
     if point_id is None:
         return []
     tables = []
-    for quantity in quantities[:_MOST_QUANTITIES]:
+    for quantity in quantities:
         rows = budget[(budget["point_id"] == point_id) & (budget["quantity"] == quantity)]
         found = summary[(summary["point_id"] == point_id) & (summary["quantity"] == quantity)]
-        if rows.empty or found.empty:
+        if len(rows) < 2 or found.empty:
             continue
         head = found.to_dict("records")[0]
         hue = factor_cell(head, matrix.hue) if matrix.hue else ""
@@ -90,7 +88,7 @@ def budget_tables(budget: pd.DataFrame, summary: pd.DataFrame, matrix: Matrix) -
                 " on ".join(part for part in (text_of(head.get("label")), hue) if part),
                 show(number(head.get("value")), number(head.get("U")), unit).text,
                 _short(number(head.get("k"))),
-                _short(number(head.get("nu_eff"))),
+                _short(number(head.get("nu_eff"))) or "∞",
                 _half_width(number(head.get("value")), comparison, unit),
                 tuple(lines),
             )
@@ -106,7 +104,7 @@ def _half_width(value: float | None, expanded_u: float | None, unit: str) -> str
 
 
 def _short(value: float | None) -> str:
-    return f"{value:.3g}" if value is not None else MISSING
+    return f"{value:.3g}" if value is not None else ""
 
 
 def _representative(

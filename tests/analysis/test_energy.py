@@ -26,7 +26,9 @@ def exact_energy_j(trace: ArrayTrace, begin: float, end: float) -> Fraction:
     for k in range(trace.length):
         low, high = max(Fraction(begin), k), min(Fraction(end), k + 1)
         if high > low:
-            total += (high - low) * Fraction(float(trace.data["voltage"][k])) * Fraction(float(trace.data["current"][k]))
+            total += (
+                (high - low) * Fraction(float(trace.data["voltage"][k])) * Fraction(float(trace.data["current"][k]))
+            )
     return total / Fraction(RATE_HZ)
 
 
@@ -63,9 +65,7 @@ def test_energy_equals_the_sum_in_rational_numbers(case: tuple[ArrayTrace, list[
 @given(traces_with_edges(3))
 def test_two_stretches_that_meet_add_up(case: tuple[ArrayTrace, list[float]]) -> None:
     trace, (begin, middle, end) = case
-    whole, left, right = (
-        stretch_energy(trace, a, b) for a, b in ((begin, end), (begin, middle), (middle, end))
-    )
+    whole, left, right = (stretch_energy(trace, a, b) for a, b in ((begin, end), (begin, middle), (middle, end)))
     assert whole is not None
     assert left is not None
     assert right is not None
@@ -89,9 +89,7 @@ def test_chunks_do_not_matter(case: tuple[ArrayTrace, list[float]], chunk: int) 
 
 
 @given(traces_with_edges(2), st.integers(0, 50))
-def test_shifting_trace_and_stretch_together_changes_nothing(
-    case: tuple[ArrayTrace, list[float]], shift: int
-) -> None:
+def test_shifting_trace_and_stretch_together_changes_nothing(case: tuple[ArrayTrace, list[float]], shift: int) -> None:
     trace, (begin, end) = case
     later = ArrayTrace(
         RATE_HZ,

@@ -15,7 +15,9 @@ from analysis.windows import Stretch
 RATE_HZ = 1000.0
 
 
-def side(power_w: float, se_w: float | None = 1e-3, dof: int = 15, memory: float = 0.0, coverage: float = 1.0) -> IdleSide:
+def side(
+    power_w: float, se_w: float | None = 1e-3, dof: int = 15, memory: float = 0.0, coverage: float = 1.0
+) -> IdleSide:
     return IdleSide(power_w, se_w, dof, memory, coverage, 5.0, power_w / 5.0)
 
 
@@ -32,9 +34,7 @@ def coloured(rng: np.random.Generator, n: int, memory_samples: float) -> NDArray
 def measured_idle(power_w: NDArray[np.float64]) -> IdlePower:
     half = power_w.size // 2
     trace = ArrayTrace(RATE_HZ, power=power_w)
-    found = idle_power(
-        idle_side(trace, Stretch(0, half)), idle_side(trace, Stretch(half, power_w.size))
-    )
+    found = idle_power(idle_side(trace, Stretch(0, half)), idle_side(trace, Stretch(half, power_w.size)))
     assert found is not None
     return found
 

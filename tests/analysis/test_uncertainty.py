@@ -96,6 +96,16 @@ def test_comparison_leaves_common_gain_out() -> None:
     assert budget.expanded_u_comparison < budget.expanded_u
 
 
+def test_one_error_more_never_narrows_the_interval() -> None:
+    scatter = Term("repeats", 1.0, "A", dof=1)
+    alone = Budget((scatter,))
+    with_gain = Budget((scatter, Term("gain I", 0.6, "B", common=True, common_gain=True)))
+    assert with_gain.expanded_u is not None
+    assert with_gain.expanded_u == pytest.approx(alone.expanded_u)
+    assert with_gain.expanded_u == pytest.approx(with_gain.k * with_gain.u)
+    assert with_gain.expanded_u_comparison == pytest.approx(alone.expanded_u)
+
+
 def test_gross_terms_follow_the_whole_voltage_current_and_power() -> None:
     terms = {term.name: term.u for term in gross_budget(worked_case()).terms}
     per = 10.0 / 500
@@ -225,7 +235,9 @@ def test_no_terms_are_certain_and_claimless() -> None:
 
 
 def trial_budget(gain: float, noise: float, claims: bool = True) -> Budget:
-    return Budget((Term("gain I", gain, "B", common=True, common_gain=True), Term("idle noise", noise, "A", 15)), claims)
+    return Budget(
+        (Term("gain I", gain, "B", common=True, common_gain=True), Term("idle noise", noise, "A", 15)), claims
+    )
 
 
 def test_repeats_hold_what_is_independent_and_not_what_is_common() -> None:
@@ -269,7 +281,7 @@ def test_no_values_have_no_mean() -> None:
 
 @pytest.mark.parametrize(("spread", "gain"), [(0.01, 0.0022), (0.01, 0.0), (0.02, 0.004), (0.005, 0.0022)])
 def test_the_interval_covers_the_truth_as_often_as_it_claims(spread: float, gain: float) -> None:
-    """Five repeats that scatter, one gain error (rectangular) common to all of them: 93 to 97 of 100 intervals hold the truth."""
+    """Five repeats that scatter, one gain error common to all: 93 to 97 of 100 intervals hold the truth."""
     rng = np.random.default_rng(20)
     trials, repeats = 4000, 5
     covered = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def lines_of(path: Path, content: bytes) -> list[str]:
         (b"a: *b\n", ":1:4: not valid YAML: found undefined alias 'b'"),
         (b"a: [1,\n", ":2:1: not valid YAML: "),
         (b"a: 1\n--- b\n", ":2:1: not valid YAML: "),
-        (b"[" * 3000, ": nested too deeply"),
+        (b"[" * 1000, ": nested too deeply"),
     ],
 )
 def test_one_clear_line_for_what_cannot_be_read(tmp_path: Path, content: bytes, line: str) -> None:
@@ -165,24 +166,27 @@ def leaves(tree: Any, location: Location) -> list[tuple[Location, Any]]:
     return [(location, tree)]
 
 
+def refusal(read: Callable[[], Document]) -> ConfigErrors | None:
+    """Why something is not read, or ``None`` if it is."""
+    try:
+        read()
+    except ConfigErrors as errors:
+        return errors
+    return None
+
+
 @given(st.text() | st.text("ab:-[]{}&*!|>'\"%@`#,? \n\t0123<"))
 def test_any_text_is_read_or_refused_in_one_line(text: str) -> None:
-    try:
-        document = parse_document(text, "f")
-    except ConfigErrors as errors:
-        assert len(errors.problems) == 1
-        assert "\n" not in errors.message
-    else:
-        assert isinstance(document, Document)
+    errors = refusal(lambda: parse_document(text, "f"))
+    assert errors is None or (len(errors.problems) == 1 and "\n" not in errors.message)
 
 
 @given(st.binary(max_size=200))
-def test_any_file_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_any_file_is_a_mapping_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("any") / "x.yaml"
     path.write_bytes(content)
-    try:
-        document = read_document(path)
-    except ConfigErrors as errors:
-        assert errors.message.startswith(str(path))
+    errors = refusal(lambda: read_document(path))
+    if errors is None:
+        assert isinstance(read_document(path).data, dict)
     else:
-        assert isinstance(document.data, dict)
+        assert errors.message.startswith(str(path))

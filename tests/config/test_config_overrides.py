@@ -79,8 +79,7 @@ def test_the_last_one_wins_and_they_build_on_each_other() -> None:
     [
         (
             "factors.inptu=[1]",
-            "--set factors.inptu=[1]: factors.inptu: no such key in factors "
-            "(expected 'input'; did you mean 'input'?)",
+            "--set factors.inptu=[1]: factors.inptu: no such key in factors (expected 'input'; did you mean 'input'?)",
         ),
         (
             "figures[2].x=1",

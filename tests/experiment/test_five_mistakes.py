@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-
 from experiment_texts import BENCH, EXPERIMENT, load
+
 from lab.config.problems import ConfigErrors
 from lab.errors import ExitCode
 
@@ -82,7 +82,7 @@ def test_mistakes_in_both_files_and_the_command_line_come_together(tmp_path: Pat
         "bench.yaml:14:16: instruments.perf.kind: not one of the choices (found 'perfstat', expected "
         "'simulated_joulescope', 'joulescope', 'perf_stat', 'process_resources', 'cachegrind' or 'energyrunner'; "
         "did you mean 'perf_stat'?)",
-        "five.yaml:16:10: repeats: out of bounds (found 0, expected at least 1)",
+        "five.yaml:17:10: repeats: out of bounds (found 0, expected at least 1)",
         "--set bench:instruments.meter.rate=2 MHz: instruments.meter.rate: not a rate of a JS220 "
         "(found '2 MHz', expected 1 Hz to 1e+06 Hz)",
         "--set passes.energy.idle=soon: passes.energy.idle: not a quantity "
@@ -104,8 +104,8 @@ EVENTS = "[instructions, page-faults]"
             "experiment: small",
             "experiment: a b",
             "a b\n",
-            "experiment: not a name (found 'a b', expected letters, digits and underscores, not beginning with a digit; "
-            "did you mean 'a_b'?)",
+            "experiment: not a name (found 'a b', expected letters, digits and underscores, not beginning with a "
+            "digit; did you mean 'a_b'?)",
         ),
         ("experiment: small\n", "", "bench:", "experiment: missing key"),
         (
@@ -200,8 +200,8 @@ EVENTS = "[instructions, page-faults]"
             "baseline_runs: 1",
             "baseline_runs: 51",
             "51}",
-            "passes.counters.baseline_runs: the baseline must be shorter than the pass (found 51, expected less than 51 "
-            "(passes.counters.runs))",
+            "passes.counters.baseline_runs: the baseline must be shorter than the pass (found 51, expected less than "
+            "51 (passes.counters.runs))",
         ),
         (
             LABEL,
@@ -283,9 +283,7 @@ EVENTS = "[instructions, page-faults]"
         ),
     ],
 )
-def test_each_mistake_has_its_line_at_its_place(
-    tmp_path: Path, old: str, new: str, stands_at: str, line: str
-) -> None:
+def test_each_mistake_has_its_line_at_its_place(tmp_path: Path, old: str, new: str, stands_at: str, line: str) -> None:
     assert EXPERIMENT.count(old) == 1
     text = EXPERIMENT.replace(old, new)
     (found,) = mistakes(tmp_path, text)
@@ -323,8 +321,8 @@ def test_programs_know_their_folders_and_only_the_command_varies(tmp_path: Path)
         "(found '{hidden}', expected '{source}', '{build}' or '{data}')",
         "five.yaml:7:38: workload.command[2]: {data} stands for nothing: the workload has neither 'data' nor 'prepare' "
         "(found '{data}')",
-        "five.yaml:7:63: workload.command[4]: {HOME} stands for nothing (found '${HOME}', expected '{hidden}', '{data}', "
-        "'{source}', '{build}' or '{data}')",
+        "five.yaml:7:63: workload.command[4]: {HOME} stands for nothing (found '${HOME}', expected '{hidden}', "
+        "'{data}', '{source}', '{build}' or '{data}')",
         "five.yaml:11:3: factors.data: the name stands for the program's data folder already",
     ]
 

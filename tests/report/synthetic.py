@@ -35,7 +35,7 @@ _UNITS = {
     "layer_fit_l1_pct": "%",
     "parameters": "1",
 }
-TERMS = ("gain_i", "gain_v", "offset_i", "offset_v", "timebase", "clock", "idle", "repeats")
+TERMS = ("gain I", "gain V", "offset I", "offset V", "timebase", "window edges", "idle noise", "repeats")
 
 
 @dataclass(frozen=True)
@@ -339,7 +339,12 @@ def add_energy_pass(root: Path, content: dict[str, Any], *, latency_s: float = 0
     """Give the third trial of a record one completed energy pass: 1 s idle, warm-up, 3 s window, 1 s idle, one gap."""
     trial = content["plan"]["trials"][8]
     pass_id = f"{trial['trial_id']}.energy"
-    trial["passes"] = [{"pass_id": pass_id, "kind": "energy", "instruments": ["meter"], "baseline": False}]
+    counters_id = f"{trial['trial_id']}.counters0"
+    events = ["instructions", "L1-dcache-loads", "page-faults"]
+    trial["passes"] = [
+        {"pass_id": pass_id, "kind": "energy", "instruments": ["meter"], "events": [], "baseline": False},
+        {"pass_id": counters_id, "kind": "counters", "instruments": [], "events": events, "baseline": False},
+    ]
     random = np.random.default_rng(3)
     time_s = np.arange(int(5.4 * RATE_HZ)) / RATE_HZ
     busy = (time_s > 1.0) & (time_s < 4.4)
@@ -372,6 +377,8 @@ def add_energy_pass(root: Path, content: dict[str, Any], *, latency_s: float = 0
         PassBegin(pass_id=pass_id, attempt=1),
         *marks,
         PassEnd(pass_id=pass_id, attempt=1, state="done", traces=(trace,), exit_status=0),
+        PassBegin(pass_id=counters_id, attempt=1),
+        PassEnd(pass_id=counters_id, attempt=1, state="done", exit_status=0),
     ]
     lines = [json.dumps(to_json(document)) + "\n" for document in documents]
     (root / "events.jsonl").write_text("".join(lines), encoding="utf-8")

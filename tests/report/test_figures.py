@@ -97,12 +97,12 @@ def test_degraded_marks_are_open() -> None:
 
 def test_a_scatter_counts_what_has_no_place(built) -> None:
     svg = built.svg("energy_latency")
-    assert "× 2 without a place on both axes" in svg
+    assert "× 2 not on both axes" in svg
     assert sum("no valid value" in text for text in tooltips(svg)) == 2
 
 
 def test_correlations_stand_in_the_figure_they_belong_to(built) -> None:
-    assert "CPU 1-core: r = 0.98 [0.95, 0.99], ρ = 0.97, n = 16" in built.svg("energy_latency")
+    assert "CPU 1-core: r = 0.980 [0.950, 0.990], ρ = 0.970, n = 16" in built.svg("energy_latency")
     assert "ρ =" not in built.svg("fit"), "over a part of the points the coefficient of all says nothing"
 
 
@@ -121,19 +121,6 @@ def test_panels_share_no_point(tmp_path: Path) -> None:
     assert len(tooltips(svg)) == 48
     for platform in synthetic.PLATFORMS:
         assert f">{platform}</text>" in svg
-
-
-def test_the_same_bytes_again(built, tmp_path: Path) -> None:
-    first = {path.name: path.read_bytes() for path in (built.root / "figures").iterdir()}
-    root = tmp_path / "again"
-    content = synthetic.manifest()
-    synthetic.write_record(root, content)
-    synthetic.add_energy_pass(root, content)
-    write_figures(root, content, synthetic.tables())
-    second = {path.name: path.read_bytes() for path in (root / "figures").iterdir()}
-    assert first.keys() == second.keys()
-    for name in first:
-        assert first[name] == second[name], name
 
 
 def test_no_figure_of_an_earlier_call_is_left(tmp_path: Path) -> None:
@@ -198,10 +185,28 @@ def test_shares_add_up_and_leave_out_what_is_not_counted() -> None:
     for row in rows:
         assert sum(row.shares.values()) == pytest.approx(1.0)
     budget = tables.budget.copy()
-    budget.loc[budget["term"] == "idle", "counted"] = False
+    budget.loc[budget["term"] == "idle noise", "counted"] = False
     for row in shares_of(budget, tables.summary, matrix, "energy_net_j"):
-        assert "idle" not in row.shares
+        assert "idle noise" not in row.shares
         assert sum(row.shares.values()) == pytest.approx(1.0)
+
+
+def test_a_log_axis_has_no_place_for_what_is_lost_in_its_uncertainty() -> None:
+    points = points_of(synthetic.tables().summary, matrix_of(synthetic.manifest()), "latency_s")
+    point = dataclasses.replace(points[0], value=1e-18, expanded_u=0.1, verdict="degraded")
+    assert point.fits(log=False)
+    assert not point.fits(log=True)
+    assert dataclasses.replace(point, value=0.05).fits(log=True)
+    assert not dataclasses.replace(point, value=-1.0).fits(log=True)
+    assert not dataclasses.replace(point, value=1.0, verdict="invalid").fits(log=False)
+
+
+def test_factors_found_by_the_plan_are_listed() -> None:
+    content = synthetic.manifest()
+    content["experiment"]["resolved"]["factors"]["network"] = {"glob": {"folder": "x", "pattern": "*"}}
+    assert matrix_of(content).factors["network"] == synthetic.NETWORKS
+    content["experiment"]["resolved"]["analysis"]["label"] = None
+    assert matrix_of(content).label_factors == ("network", "input", "compression")
 
 
 def test_points_come_in_the_order_of_the_factors() -> None:

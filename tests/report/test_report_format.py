@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.figures.units import prefix_exponent, scale_for, tick_text
+from analysis.figures.units import Scale, prefix_exponent, scale_for, tick_text
 from lab.report.format import MISSING, THIN_SPACE, grouped, percent, plural, ratio, round_pair, show
 
 PREFIXES = {"f": -15, "p": -12, "n": -9, "µ": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15}
@@ -36,7 +36,7 @@ def parsed(numeral: str) -> Decimal:
         (-0.0241, 0.0001, "J", "(−24.10 ± 0.10) mJ"),
         (5e9, 3e6, "1", "(5.0000 ± 0.0030) ×10⁹"),
         (7.8e-5, 1e-5, "1", "(7.8 ± 1.0) ×10⁻⁵"),
-        (8_500_000.0, 0.0, "1", f"8{THIN_SPACE}500{THIN_SPACE}000 ± 0"),
+        (8_500_000.0, 0.0, "1", f"8{THIN_SPACE}500{THIN_SPACE}000"),
         (22_353_028.0, None, "1", f"22{THIN_SPACE}353{THIN_SPACE}028"),
         (217.03, None, "%", "217.0 %"),
         (4_194_304.0, None, "B", "4.194 MB"),
@@ -114,6 +114,9 @@ def test_ticks_and_scales_in_words() -> None:
     assert tick_text(300.0, "%") == "300 %"
     assert scale_for([0.002, 0.004, 0.1], "J").unit == "mJ"
     assert scale_for([], "J").unit == "J"
+    assert scale_for([2016.0, 2212.0], "1").unit == ""
+    assert scale_for([2e7], "1").unit == "×10⁶"
+    assert scale_for([3e-9], "1") == Scale(10.0**9, "×10⁻⁹")
 
 
 def test_small_words() -> None:

@@ -24,7 +24,7 @@ from lab.boards.simulated.constants import IMX8MP, BoardConstants
 from lab.boards.simulated.shell import run_command
 from lab.boards.simulated.supply import DeadlineReachedError, Supply
 from lab.boards.simulated.variation import PassVariation
-from lab.errors import HardwareError, UsageError
+from lab.errors import UsageError
 from lab.record.quantity import Origin
 
 TRUTH_FILE = "simulated_truth.json"
@@ -88,7 +88,6 @@ class SimulatedBoard:
         self.name = name
         self._settings = settings
         self._rail = rail
-        self._is_open = False
         self._files: dict[str, bytes] = {}
         self.begin_pass("", 0)
 
@@ -103,12 +102,10 @@ class SimulatedBoard:
         return Probe(True, MODEL_NAME, facts={"simulated": True, "model": MODEL_NAME})
 
     def open(self) -> None:
-        """Switch it on. Idempotent."""
-        self._is_open = True
+        """Nothing to connect to."""
 
     def close(self) -> None:
         """Forget all files. Idempotent."""
-        self._is_open = False
         self._files.clear()
 
     def fingerprint(self) -> dict[str, Any]:
@@ -161,9 +158,7 @@ class SimulatedBoard:
         return path
 
     def run(self, command: Command, stdout: Path, stderr: Path) -> CommandResult:
-        """Run a command line in virtual time. Raises :class:`HardwareError` if the board is not open."""
-        if not self._is_open:
-            raise HardwareError(f"board {self.name!r} is not open")
+        """Run a command line in virtual time; also before a pass has begun, as probes do."""
         console = Console()
         begin_s = self._rail.now_s
         self._supply.deadline_s = None if command.deadline_s is None else begin_s + command.deadline_s

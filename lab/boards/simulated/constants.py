@@ -258,7 +258,7 @@ class VariationConstants:
     """Standard deviation from step to step. Typical."""
     instructions_relative: float = 2e-4
     """Scatter of counts of instructions and loads. Typical."""
-    misses_relative: float = 4e-3
+    misses_relative: float = 1e-3
     """Scatter of counts of misses. Typical."""
     faults: float = 3.0
     """Scatter of the number of page faults of a process. Typical."""

@@ -26,8 +26,8 @@ class PassVariation:
 
     def __init__(self, seed: int, constants: VariationConstants) -> None:
         self._constants = constants
-        streams = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(6)]
-        factors, self._idle, self._jitter, self.counts, self.faults, self.steps = streams
+        streams = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(5)]
+        factors, self._idle, self._jitter, self.counts, self.faults = streams
         self.latency_factor = self._factor(factors, constants.latency_relative)
         self.active_power_factor = self._factor(factors, constants.active_power_relative)
         self._idle_levels_w: list[float] = []

@@ -42,7 +42,8 @@ void print_usage(FILE *to)
 
 /* ---- values ---- */
 
-static bool parse_u64(uint64_t *value, const char *option, const char *text, uint64_t least, uint64_t most, Error *error)
+static bool parse_u64(uint64_t *value, const char *option, const char *text, uint64_t least, uint64_t most,
+                      Error *error)
 {
     char *end;
     errno = 0;
