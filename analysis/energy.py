@@ -102,6 +102,38 @@ def stretch_energy(trace: Trace, begin: float, end: float, gaps: Gaps = ()) -> S
     )
 
 
+def joined_energy(trace: Trace, stretches: Sequence[tuple[float, float]], gaps: Gaps = ()) -> StretchEnergy | None:
+    """Several stretches as one: durations and energies added, means weighted by what was seen of each.
+
+    ``None`` if there are no stretches, or not one sample of any.
+    """
+    parts = [stretch_energy(trace, begin, end, gaps) for begin, end in stretches]
+    seen = [part for part in parts if part is not None]
+    if len(parts) == 1 or not seen:
+        return seen[0] if seen else None
+    duration_s = math.fsum(end - begin for begin, end in stretches) / trace.rate_hz
+    seen_s = [part.coverage * part.duration_s for part in seen]
+    covered_s = math.fsum(seen_s)
+
+    def mean(values: list[float | None]) -> float | None:
+        known = [value * weight for value, weight in zip(values, seen_s, strict=True) if value is not None]
+        return math.fsum(known) / covered_s if len(known) == len(values) else None
+
+    seen_energy_j = math.fsum(part.seen_energy_j for part in seen)
+    power_w = seen_energy_j / covered_s
+    return StretchEnergy(
+        duration_s=duration_s,
+        coverage=1.0 if math.isclose(covered_s, duration_s, rel_tol=1e-12) else covered_s / duration_s,
+        seen_energy_j=seen_energy_j,
+        energy_j=power_w * duration_s,
+        power_w=power_w,
+        power_min_w=min(part.power_min_w for part in seen),
+        power_max_w=max(part.power_max_w for part in seen),
+        voltage_v=mean([part.voltage_v for part in seen]),
+        current_a=mean([part.current_a for part in seen]),
+    )
+
+
 def trace_energy(trace: Trace, gaps: Gaps = ()) -> StretchEnergy | None:
     """Energy of the whole trace."""
     return stretch_energy(trace, 0.0, float(trace.length), gaps)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from analysis.energy import Gaps, StretchEnergy, Trace, stretch_energy
+from analysis.energy import Gaps, StretchEnergy, Trace, joined_energy
 from analysis.energy_budget import (
     EnergyInputs,
     active_power_budget,
@@ -93,8 +93,8 @@ def read_stretches(record: Record, data: PassData, ref: TraceRef) -> TraceStretc
         return TraceStretches(
             stretches=stretches,
             rate_hz=trace.rate_hz,
-            active=_together(trace, stretches.measured, ref.gaps),
-            warmup=_together(trace, stretches.warmup, ref.gaps),
+            active=_energy(trace, stretches.measured, ref.gaps),
+            warmup=_energy(trace, stretches.warmup, ref.gaps),
             idle=idle_power(
                 _idle(trace, stretches.idle_before, ref.gaps), _idle(trace, stretches.idle_after, ref.gaps)
             ),
@@ -238,35 +238,8 @@ def _all_missing(
     ]
 
 
-def _together(trace: Trace, stretches: tuple[Stretch, ...], gaps: Gaps) -> StretchEnergy | None:
-    """Several stretches as one: energies and durations added, means weighted. ``None`` if there is nothing of any."""
-    parts = [stretch_energy(trace, item.begin, item.end, gaps) for item in stretches]
-    found = [part for part in parts if part is not None]
-    if len(found) <= 1 and len(parts) <= 1:
-        return found[0] if found else None
-    if not found:
-        return None
-    lengths_s = [item.samples / trace.rate_hz for item in stretches]
-    duration_s = math.fsum(lengths_s)
-    seen_s = [part.coverage * part.duration_s for part in found]
-    weight_s = math.fsum(seen_s)
-
-    def mean(values: list[float | None]) -> float | None:
-        known = [value * weight for value, weight in zip(values, seen_s, strict=True) if value is not None]
-        return math.fsum(known) / weight_s if len(known) == len(found) else None
-
-    power_w = math.fsum(part.seen_energy_j for part in found) / weight_s
-    return StretchEnergy(
-        duration_s=duration_s,
-        coverage=weight_s / duration_s,
-        seen_energy_j=power_w * weight_s,
-        energy_j=power_w * duration_s,
-        power_w=power_w,
-        power_min_w=min(part.power_min_w for part in found),
-        power_max_w=max(part.power_max_w for part in found),
-        voltage_v=mean([part.voltage_v for part in found]),
-        current_a=mean([part.current_a for part in found]),
-    )
+def _energy(trace: Trace, stretches: tuple[Stretch, ...], gaps: Gaps) -> StretchEnergy | None:
+    return joined_energy(trace, [(item.begin, item.end) for item in stretches], gaps)
 
 
 def _idle(trace: Trace, stretch: Stretch | None, gaps: Gaps) -> IdleSide | None:

@@ -287,15 +287,20 @@ def _replayed(campaign: Campaign, data: PassData) -> list[Measured]:
     """The windows of a replayed session, and what its instrument read beside them."""
     codes = pass_codes(data)
     found = [
-        Measured(quantity, data.pass_id, _edge_budget(quantity), window).flagged(codes)
+        Measured(quantity, data.pass_id, _replay_budget(quantity), window).flagged(codes)
         for window, quantity in replay.quantities(campaign.record, data)
     ]
     names = {item.quantity.name for item in found}
     others = [item for item in data.readings if item.name not in names]
     origins = {item.instrument: campaign.origin(item.instrument) for item in others}
-    return found + reading_quantities(others, pass_id=data.pass_id, origins=origins, codes=codes)
+    read = reading_quantities(others, pass_id=data.pass_id, origins=origins, codes=codes)
+    return found + [
+        Measured(item.quantity, item.pass_id, _replay_budget(item.quantity), reading.index)
+        for item, reading in zip(read, others, strict=True)
+    ]
 
 
-def _edge_budget(quantity: Quantity) -> Budget | None:
-    """The one figure that a replayed window states, as a budget; nothing more is known, so no interval is claimed."""
-    return None if quantity.u is None else Budget((Term("window edges", quantity.u, "B"),), claims=False)
+def _replay_budget(quantity: Quantity) -> Budget:
+    """What a replayed window states of its uncertainty. Nothing is known of the meter, so no interval is claimed."""
+    terms = () if quantity.u is None else (Term("window edges", quantity.u, "B"),)
+    return Budget(terms, claims=False)

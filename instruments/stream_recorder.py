@@ -6,6 +6,7 @@ block of samples at a time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -39,13 +40,23 @@ END_TOLERANCE_S = 0.02
 MARKED_LINES = ("window", "warmup")
 """Meanings of logic lines that give marks; the others only bound the idle stretches."""
 
+UTC_SPACING_S = 10.0
+"""How often the trace's UTC track gets an entry."""
+
+_RANGE_CHANGES_TOLD = 8
+"""Each further one would add nothing but a document: a meter that chooses its range may change it all the time."""
+
+_ANNOTATIONS = 1000
+"""Most marks of a pass that are also annotated in the trace's file: more would only hide it."""
+
 
 @dataclass(frozen=True, slots=True)
 class StreamFormat:
     """What the blocks of a stream hold.
 
     ``ranges`` are (name, full scale in A), in the order of the range codes; ``lines`` gives each logic input recorded
-    (``gpi0`` …) the meaning of what is wired to it: ``window``, ``warmup``, ``program``.
+    (``gpi0`` …) the meaning of what is wired to it: ``window``, ``warmup``, ``program``. ``power`` tells that the meter
+    gives power itself.
     """
 
     source: str
@@ -54,13 +65,20 @@ class StreamFormat:
     ranges: Sequence[tuple[str, float]]
     full_scale_v: float
     lines: Mapping[str, str]
+    power: bool = False
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The trace's channels."""
+        return ("current", "voltage", *(("power",) if self.power else ()), *self.lines)
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """Consecutive samples; all arrays have the same length.
 
-    ``range_codes`` are positions in :attr:`StreamFormat.ranges`, ``logic`` maps each input to its levels, 0 or 1.
+    ``range_codes`` are positions in :attr:`StreamFormat.ranges`, ``logic`` maps each input to its levels, 0 or 1;
+    ``power_w`` is there where :attr:`StreamFormat.power` says so.
     """
 
     first_sample: int
@@ -68,6 +86,7 @@ class Block:
     voltage_v: NDArray[np.float32]
     range_codes: NDArray[np.uint8]
     logic: Mapping[str, NDArray[np.uint8]]
+    power_w: NDArray[np.float32] | None = None
 
 
 @dataclass(slots=True)
@@ -98,6 +117,8 @@ class StreamRecorder:
         self._saturated: dict[str, tuple[int, int]] = {}
         self._range_code: int | None = None
         self._range_changes: list[tuple[int, int]] = []
+        self._range_change_count = 0
+        self._utc_due = 0
 
     def __enter__(self) -> Self:
         return self
@@ -113,6 +134,18 @@ class StreamRecorder:
             self._writer.close()
             self._writer = None
 
+    @property
+    def samples(self) -> int:
+        """The trace's length so far, gaps included."""
+        return self._firsts[-1] + self._lengths[-1] if self._firsts else 0
+
+    def note_utc(self, sample: int, ticks: int) -> None:
+        """Say when a sample of the stream was taken (2^-30 s since 2018-01-01 UTC); kept every now and then."""
+        if self._writer is None or not self._utc_due <= sample - self._origin < self.samples:
+            return
+        self._writer.utc(sample - self._origin, ticks)
+        self._utc_due = sample - self._origin + round(UTC_SPACING_S * self._form.rate_hz)
+
     def feed(self, block: Block) -> None:
         """Take the next block of the stream."""
         if block.current_a.size == 0:
@@ -124,6 +157,8 @@ class StreamRecorder:
         assert self._writer is not None
         self._writer.write("current", first, block.current_a)
         self._writer.write("voltage", first, block.voltage_v)
+        if block.power_w is not None:
+            self._writer.write("power", first, block.power_w)
         for channel, line in self._lines.items():
             levels = block.logic[channel]
             self._writer.write(channel, first, levels)
@@ -133,14 +168,17 @@ class StreamRecorder:
             line.changes += changes
         self._watch_ranges(first, block)
 
-    def finish(self, elapsed_s: float) -> Observation:
-        """Close the file and say what was seen; ``elapsed_s`` is how long the recording lasted by the host's clock."""
-        self.close()
+    def finish(self, elapsed_s: float | None) -> Observation:
+        """Close the file and say what was seen.
+
+        ``elapsed_s`` is how long the recording lasted by the host's clock; ``None`` leaves it to the caller to judge
+        whether the stream ended too early.
+        """
         if not self._firsts:
-            if elapsed_s <= END_TOLERANCE_S:
+            if elapsed_s is None or elapsed_s <= END_TOLERANCE_S:
                 return Observation()
             return Observation(faults=(self._fault("meter_timeout", f"no sample came in {elapsed_s:.3g} s"),))
-        samples = self._firsts[-1] + self._lengths[-1]
+        samples = self.samples
         gaps = gaps_between_blocks(self._firsts, self._lengths)
         debounce = DEBOUNCE_S * self._form.rate_hz
         edges = {channel: settled_edges(line.changes, debounce) for channel, line in self._lines.items()}
@@ -152,14 +190,17 @@ class StreamRecorder:
             samples=samples,
             gaps=gaps,
         )
+        marks = self._marks(edges, samples)
+        self._annotate(marks)
+        self.close()
         return Observation(
             traces=(trace,),
-            marks=self._marks(edges, samples),
+            marks=marks,
             faults=(
                 *self._gap_faults(gaps),
                 *self._range_faults(),
                 *bounce_faults(self._context, self._instrument, edges),
-                *self._end_faults(samples, elapsed_s),
+                *(() if elapsed_s is None else self._end_faults(samples, elapsed_s)),
             ),
         )
 
@@ -171,7 +212,7 @@ class StreamRecorder:
             source=self._form.source,
             serial=self._form.serial,
             rate_hz=self._form.rate_hz,
-            channels=("current", "voltage", *self._form.lines),
+            channels=self._form.channels,
         )
 
     def _note_block(self, first: int, length: int) -> None:
@@ -183,7 +224,9 @@ class StreamRecorder:
             self._lengths.append(length)
 
     def _watch_ranges(self, first: int, block: Block) -> None:
-        for position in range_changes(block.range_codes, self._range_code).tolist():
+        changes = range_changes(block.range_codes, self._range_code)
+        self._range_change_count += int(changes.size)
+        for position in changes[: _RANGE_CHANGES_TOLD - len(self._range_changes)].tolist():
             self._range_changes.append((first + position, int(block.range_codes[position])))
         self._range_code = int(block.range_codes[-1])
         full_scales_a = np.array([full_scale for _, full_scale in self._form.ranges])[block.range_codes]
@@ -212,6 +255,13 @@ class StreamRecorder:
         )
         return tuple(marks)
 
+    def _annotate(self, marks: Sequence[Mark]) -> None:
+        """Put the pass and its marks into the file, for whoever opens it in the Joulescope UI."""
+        assert self._writer is not None
+        self._writer.annotate(0, f"pass {self._context.pass_id}, attempt {self._context.attempt}")
+        for mark in sorted(marks, key=lambda item: item.sample)[:_ANNOTATIONS]:
+            self._writer.annotate(math.floor(mark.sample), mark.name)
+
     def _gap_faults(self, gaps: Sequence[tuple[int, int]]) -> list[Fault]:
         if not gaps:
             return []
@@ -225,6 +275,8 @@ class StreamRecorder:
             self._fault("range_changed", f"range {names[code]} from sample {sample} on")
             for sample, code in self._range_changes
         ]
+        if further := self._range_change_count - len(self._range_changes):
+            faults.append(self._fault("range_changed", f"{further} further changes of the range"))
         for what, (count, begin) in self._saturated.items():
             faults.append(self._fault("saturated", f"{what}: {count} samples at full scale, the first at {begin}"))
         return faults

@@ -11,7 +11,6 @@ from analysis.figures.dots import Drawn
 from analysis.figures.legend import colour_entries, draw_legend, in_lines, top_margin_in
 from analysis.figures.names import term_title
 from analysis.figures.style import (
-    INK,
     PAPER,
     colours_for,
     heading,
@@ -131,4 +130,4 @@ def draw_budget(rows: Sequence[Shares], origins: Sequence[str], title: str, foot
 def _ink_on(colour: str) -> str:
     """White or dark text, whichever reads better on a colour (relative luminance of sRGB)."""
     red, green, blue = (int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5))
-    return INK if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.45 else "#ffffff"
+    return "#10151c" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.45 else "#ffffff"

@@ -26,6 +26,9 @@ from instruments.stream_recorder import Block
 
 _Piece = tuple[int, NDArray[Any]]
 
+_MOST_EARLY = 256
+"""Blocks of other channels that are kept until the first of the current comes."""
+
 
 class GridChanged(Exception):
     """The current's decimation changed while it was recorded: what follows is another trace."""
@@ -48,8 +51,10 @@ class Grid:
         With ``smallest`` the smallest value until the next sample begins, else the one at the sample's beginning.
         """
         first, end = self.index_from(block.sample_id), self.index_from(block.end)
-        counts = np.arange(first, end, dtype=np.int64) * self.decimation + (self.begin - block.sample_id)
-        positions = counts // block.step
+        offset = first * self.decimation + self.begin - block.sample_id
+        if self.decimation % block.step == 0 and not smallest:
+            return first, block.samples[offset // block.step :: self.decimation // block.step]
+        positions = (np.arange(end - first, dtype=np.int64) * self.decimation + offset) // block.step
         if smallest and block.step < self.decimation and positions.size:
             return first, np.minimum.reduceat(block.samples, positions)
         return first, block.samples[positions]
@@ -103,7 +108,7 @@ class Aligner:
         self._lag_counts = lag_counts
         self._patience = patience
         self._grid: Grid | None = None
-        self._early: list[tuple[str, SignalBlock]] = []
+        self._early: deque[tuple[str, SignalBlock]] = deque(maxlen=_MOST_EARLY)
 
     @property
     def silent(self) -> tuple[str, ...]:
@@ -140,8 +145,8 @@ class Aligner:
 
     def _begin(self, block: SignalBlock) -> None:
         self._grid = Grid(self._decimation, block.sample_id % self._decimation - self._lag_counts)
-        early, self._early = self._early, []
-        for channel, waiting in early:
+        while self._early:
+            channel, waiting = self._early.popleft()
             self._channels[channel].add(*self._grid.samples(waiting, smallest=channel == RANGE))
 
     def ready(self) -> Iterator[Block]:

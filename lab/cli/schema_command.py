@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from lab.errors import ExitCode
 
@@ -15,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the schema."""
-    from lab.config.schema import json_schema
+    from lab.experiment.schema import schema_text
 
-    print(json.dumps(json_schema(args.file), indent=2, ensure_ascii=False))
+    print(schema_text(args.file), end="")
     return int(ExitCode.OK)

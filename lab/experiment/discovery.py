@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 
 from lab.config.environment import resolve
@@ -17,7 +18,9 @@ def discover(experiment: Experiment, folder: Path, environ: Mapping[str, str] | 
     not set, the folder is missing, or nothing matches.
     """
     found = {
-        name: tuple(FactorValue(value=value) for value in _values(name, factor, folder, environ))
+        name: tuple(
+            FactorValue(value=value, label=label) for value, label in labelled(_values(name, factor, folder, environ))
+        )
         for name, factor in experiment.factors.items()
         if isinstance(factor, DiscoveredFactor)
     }
@@ -48,3 +51,23 @@ def _values(name: str, factor: DiscoveredFactor, folder: Path, environ: Mapping[
             advice="look whether the folder holds what the experiment expects",
         )
     return sorted(folder.relative_to(root).as_posix() for folder in folders)
+
+
+def labelled(folders: Sequence[str]) -> list[tuple[str, str]]:
+    """Each folder with a short label: as few parts of its path as tell it from the others, the same for all.
+
+    Parts are counted from the front, as far as the shallowest folder goes; where those do not tell the folders apart,
+    they keep their whole paths.
+    """
+    parts = [folder.split("/") for folder in folders]
+    depth = min(map(len, parts))
+    for count in range(1, depth + 1):
+        choices = [
+            [" ".join(item[place] for place in places) for item in parts] for places in combinations(range(depth), count)
+        ]
+        unique = [labels for labels in choices if len(set(labels)) == len(folders)]
+        if unique:
+            # The shortest texts of those that are unique; the last on a tie, because names get more telling downwards.
+            best = min(reversed(unique), key=lambda labels: sum(map(len, labels)))
+            return list(zip(folders, best, strict=True))
+    return [(folder, folder) for folder in folders]

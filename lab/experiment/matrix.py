@@ -68,8 +68,12 @@ def _point(names: Sequence[str], combination: Sequence[FactorValue], template: s
     settings = dict(values)
     for item in combination:
         settings.update(item.settings)
-    shown = {name: item.label or item.value for name, item in zip(names, combination, strict=True)}
-    return Point(point_id(values), values, settings, fill(template, {**settings, **shown}))
+    shown = {
+        name: item.value if item.label is None else item.label for name, item in zip(names, combination, strict=True)
+    }
+    # An empty label leaves the value out of the text, and no gap where it would have stood.
+    label = " ".join(fill(template, {**settings, **shown}).split())
+    return Point(point_id(values), values, settings, label)
 
 
 def _is_excluded(

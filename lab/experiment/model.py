@@ -78,7 +78,7 @@ class FactorValue(Model):
 
     value: Scalar
     settings: dict[Identifier, Scalar] = Field({}, description="Further names for templates, defined by this value")
-    label: Text | None = Field(None, description="How it is called in figures, if not by its value")
+    label: str | None = Field(None, description="How it is called in figures, if not by its value; may be empty")
 
 
 class Glob(Model):

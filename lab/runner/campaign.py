@@ -62,9 +62,11 @@ class CampaignOutcome:
 def held(equipment: Equipment) -> Iterator[None]:
     """Open board and instruments, and close them again whatever happens, last opened first."""
     with contextlib.ExitStack() as stack:
-        for part in (equipment.board, *equipment.instruments.values()):
-            stack.callback(part.close)
-            part.open()
+        stack.callback(equipment.board.close)
+        equipment.board.open()
+        for instrument in equipment.instruments.values():
+            stack.callback(instrument.close)
+            instrument.open()
         yield
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from instruments.protocol import Probe
 from lab import __version__
 from lab.bench.model import Bench
+from lab.boards.protocol import Board
 from lab.experiment.load import LoadedExperiment
 from lab.experiment.plan import Plan
 from lab.record.events import utc_now
@@ -55,7 +56,7 @@ def new_manifest(root: Path, loaded: LoadedExperiment, plan: Plan, equipment: Eq
             "origin": str(board.origin),
             "probe": _probe(board.probe()),
             "fingerprint": board.fingerprint(),
-            "caches": _caches(loaded.bench),
+            "caches": _caches(loaded.bench, board),
         },
         "instruments": instruments,
         "workload": {
@@ -96,5 +97,7 @@ def _probe(probe: Probe) -> dict[str, Any]:
     return {"present": probe.present, "detail": probe.detail, "facts": dict(probe.facts)}
 
 
-def _caches(bench: Bench) -> dict[str, int]:
-    return {name: size for name, size in bench.board.caches.model_dump().items() if size is not None}
+def _caches(bench: Bench, board: Board) -> dict[str, int]:
+    """Sizes in bytes: what the board itself knows, and over it what the bench file says."""
+    known: dict[str, int] = getattr(board, "caches", {})
+    return {**known, **{name: size for name, size in bench.board.caches.model_dump().items() if size is not None}}

@@ -83,7 +83,7 @@ class ProgramWorkload:
         """A second, or the length that is asked for."""
         return max(_ESTIMATE_S, request.min_duration_s or 0.0)
 
-    def inputs(self, points: list[Mapping[str, Any]]) -> dict[str, bytes]:
+    def inputs(self, points: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
         """Nothing: what such a program prints stands for itself."""
         return {}
 

@@ -6,7 +6,7 @@ printed is read by :mod:`analysis.readers`, at run time and again, from the raw 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,7 +56,7 @@ class Workload(Protocol):
         """A rough guess of how long the pass takes, in wall time of this machine, for ``lab plan``."""
         ...
 
-    def inputs(self, points: list[Mapping[str, Any]]) -> dict[str, bytes]:
+    def inputs(self, points: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
         """Files that the analysis needs to understand the record (layer tables): name → content, kept in
         ``inputs/``."""
         ...

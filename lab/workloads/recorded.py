@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class RecordedSession:
         """A replay takes as long as reading the files."""
         return READ_S
 
-    def inputs(self, points: list[Mapping[str, Any]]) -> dict[str, bytes]:
+    def inputs(self, points: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
         """Nothing beside the sessions themselves, which the instrument copies."""
         return {}
 

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,7 @@ class TfliteBenchmark:
         inference_s = _rough_inference_s(run)
         return max(runs * inference_s, least_s) + (request.warmup_runs or 0) * inference_s
 
-    def inputs(self, points: list[Mapping[str, Any]]) -> dict[str, bytes]:
+    def inputs(self, points: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
         """``networks.json``: the layer tables of the networks used, and which point uses which."""
         networks: dict[str, Any] = {}
         entries: list[dict[str, Any]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import energy
-from analysis.energy import block_powers, stretch_energy, trace_energy
+from analysis.energy import block_powers, joined_energy, stretch_energy, trace_energy
 from lab.errors import DataError
 
 RATE_HZ = 1000.0
@@ -187,3 +188,53 @@ def test_blocks_are_means_and_skip_what_is_mostly_missing() -> None:
     assert block_powers(ArrayTrace(10.0, power=power), 0, 40, 4).tolist() == [1.0, 3.0, 4.0]
     assert block_powers(ArrayTrace(10.0, power=power), 0.5, 3.5, 16).tolist() == [1.0, 1.0]
     assert block_powers(ArrayTrace(10.0, power=power), 0.5, 1.0, 16).size == 0
+
+
+def test_several_stretches_count_as_one() -> None:
+    current = np.array([1.0, 2, 3, np.nan, 5, 6, 7, 8])
+    trace = ArrayTrace(10.0, voltage=np.full(8, 2.0), current=current)
+    joined = joined_energy(trace, [(0, 2), (2.5, 5)])
+    assert joined is not None
+    assert joined.duration_s == pytest.approx(0.45)
+    assert joined.coverage == pytest.approx(3.5 / 4.5)
+    assert joined.seen_energy_j == pytest.approx(2 * (1 + 2 + 1.5 + 5) / 10)
+    assert joined.energy_j == pytest.approx(joined.seen_energy_j * 4.5 / 3.5)
+    assert joined.current_a == pytest.approx(9.5 / 3.5)
+    assert joined.voltage_v == pytest.approx(2.0)
+    assert (joined.power_min_w, joined.power_max_w) == (2.0, 10.0)
+    assert joined_energy(trace, []) is None
+    assert joined_energy(trace, [(3, 4)]) is None
+    assert joined_energy(trace, [(0, 2)]) == stretch_energy(trace, 0, 2)
+
+
+@given(traces_with_edges(4))
+def test_joining_neighbours_is_the_whole(case: tuple[ArrayTrace, list[float]]) -> None:
+    trace, (a, b, c, d) = case
+    whole, joined = stretch_energy(trace, a, d), joined_energy(trace, [(a, b), (b, c), (c, d)])
+    assert whole is not None
+    assert joined is not None
+    scale = float(np.abs(trace.data["voltage"] * trace.data["current"]).sum()) / RATE_HZ
+    assert joined.energy_j == pytest.approx(whole.energy_j, rel=1e-9, abs=1e-12 * scale + 1e-30)
+
+
+class EndlessTrace:
+    """Constant power, made as it is read."""
+
+    rate_hz, length, channels = 1e6, 20_000_000, ("current", "voltage")
+
+    def read(self, channel: str, start: int, stop: int) -> np.ndarray:
+        return np.full(stop - start, 0.5 if channel == "current" else 4.0, dtype=np.float32)
+
+
+def test_a_long_trace_takes_no_more_memory_than_a_chunk() -> None:
+    tracemalloc.start()
+    try:
+        seen = trace_energy(EndlessTrace())
+        blocks = block_powers(EndlessTrace(), 0, 20_000_000, 16)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert seen is not None
+    assert seen.energy_j == pytest.approx(40.0, rel=1e-12)
+    assert blocks.tolist() == [2.0] * 16
+    assert peak_bytes < 80 * energy.CHUNK_SAMPLES

@@ -78,6 +78,21 @@ class JlsWriter:
             self._writer.fsr_f32(self._ids[channel], self._next[channel], piece)
             self._next[channel] += piece.size
 
+    def utc(self, sample: int, ticks: int) -> None:
+        """Say when a sample was taken, on all channels: 2^-30 s since 2018-01-01 UTC, the format's own time.
+
+        An annotation for people and for other programs; the sample index is the time. Samples come in rising order.
+        """
+        for signal in self._ids.values():
+            self._writer.utc(signal, sample, ticks)
+
+    def annotate(self, sample: int, text: str) -> None:
+        """Put a vertical marker with a text on the first channel. Samples come in rising order."""
+        from pyjls import AnnotationType
+
+        first = next(iter(self._ids.values()))
+        self._writer.annotation(first, sample, float("nan"), AnnotationType.VMARKER, 0, text)
+
     def close(self) -> None:
         """Finish the file. Idempotent."""
         if self._writer is None:

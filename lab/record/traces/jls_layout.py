@@ -155,7 +155,7 @@ class JlsBytes:
 
     def chunk(self, offset: int, tag: int | None = None, meta: int | None = None) -> Chunk:
         """The chunk at ``offset``, whose header must be sound and of the kind given."""
-        self._check_place(offset, HEADER_BYTES)
+        self.check_place(offset)
         following, _, found, _, found_meta, length, _, checksum = _HEADER.unpack_from(self.map, offset)
         if crc32c(self.map[offset : offset + 28]) != checksum:
             raise self.broken(offset, "a chunk header fails its checksum")
@@ -215,6 +215,19 @@ class JlsBytes:
             if not good.all():
                 raise self.broken(int(offsets[~good][0]), f"this is not the data chunk due here for {signal.name!r}")
 
+    def check_full_indices(self, offsets: Offsets, begins: Offsets, length: int) -> NDArray[np.uint64]:
+        """Check index chunks of equal ``length`` that must begin at samples ``begins``; returns their entries as rows."""
+        if int(offsets[-1]) + HEADER_BYTES + stored_bytes(length) > self.size:
+            raise self.broken(int(offsets[-1]), "a chunk reaches beyond the file")
+        found = self.gathered(offsets, (HEADER_BYTES + stored_bytes(length)) // 4)
+        payload = found[:, 8 : 8 + length // 4]
+        good = (crc32c_rows(found[:, :7]) == found[:, 7]) & (crc32c_rows(payload) == found[:, -1])
+        self._report(offsets, good, "an index chunk fails its checksum")
+        fitting = (payload[:, :2] == begins.astype("<i8").view("<u4").reshape(-1, 2)).all(axis=1)
+        fitting &= (payload[:, 2] == (length - PAYLOAD_HEADER_BYTES) // 8) & (payload[:, 3] & np.uint32(0xFFFF) == 64)
+        self._report(offsets, fitting, "an index chunk is not the one due here")
+        return np.ascontiguousarray(payload[:, 4:]).view("<u8")
+
     def verify(self) -> int:
         """Walk over every chunk from the first to the end mark and check all checksums; returns the number of chunks.
 
@@ -223,7 +236,7 @@ class JlsBytes:
         offset, before, count = HEADER_BYTES, 0, 0
         waiting: dict[int, list[int]] = {}
         while True:
-            self._check_place(offset, HEADER_BYTES)
+            self.check_place(offset)
             _, _, tag, _, meta, length, previous, _ = _HEADER.unpack_from(self.map, offset)
             chunk = self._expect(Chunk(offset, 0, tag, meta, length), None, None)
             if previous != before and count:
@@ -250,15 +263,19 @@ class JlsBytes:
                 self.payload(self.chunk(offset))
             return
         sums = self.gathered(offsets + HEADER_BYTES + stored_bytes(length) - 4, 1)[:, 0]
-        rows = crc32c_rows(self.gathered(offsets + HEADER_BYTES, length // 4))
-        self._report(offsets, rows == sums, "a payload fails its checksum")
+        count = length // 4
+        rows = np.empty((offsets.size, count), np.uint32)
+        for row, start in zip(rows, ((offsets + HEADER_BYTES) // 4).tolist(), strict=True):
+            row[:] = self._words[start : start + count]
+        self._report(offsets, crc32c_rows(rows) == sums, "a payload fails its checksum")
 
     def _report(self, offsets: Offsets, good: NDArray[np.bool_], what: str) -> None:
         if not good.all():
             raise self.broken(int(offsets[~good][0]), what)
 
-    def _check_place(self, offset: int, length: int) -> None:
-        if offset % 8 or not HEADER_BYTES <= offset <= self.size - length:
+    def check_place(self, offset: int) -> None:
+        """Raise unless a chunk header can lie at ``offset``."""
+        if offset % 8 or not HEADER_BYTES <= offset <= self.size - HEADER_BYTES:
             raise self.broken(offset, "a link leads to where no chunk can be")
 
     def _expect(self, chunk: Chunk, tag: int | None, meta: int | None) -> Chunk:
@@ -376,24 +393,40 @@ def read_data_chunks(file: JlsBytes, signal: Signal) -> DataChunks:
 
 
 def _level_1(file: JlsBytes, signal: Signal, first_sample: int) -> tuple[Offsets, Offsets, list[Offsets]]:
-    """Index chunks, the summary chunks behind them, and the index entries of level 1."""
-    indices, summaries, entries = [], [], []
-    full = signal.samples_per_index // signal.samples_per_data
+    """Index chunks, the summary chunks behind them, and the index entries of level 1.
+
+    There is one per 80,000 samples or so: they are walked by their links, then checked all at once.
+    """
     meta = 1 << 12 | signal.number
-    for position, chunk in enumerate(file.chain(signal.heads[1], FSR_INDEX, meta)):
-        if position and entries[-1].size != full:
-            raise file.broken(chunk.offset, "an index chunk follows one that is not full")
-        payload = file.payload(chunk)
-        count = file.payload_header(chunk, first_sample + position * signal.samples_per_index, 64)
-        if count > full:
-            raise file.broken(chunk.offset, f"an index chunk of {count} entries")
-        found = np.frombuffer(payload, "<u8", count, PAYLOAD_HEADER_BYTES)
-        if (found % 8).any() or (found >= chunk.offset).any():
-            raise file.broken(chunk.offset, "an index leads to where no data chunk can be")
-        indices.append(chunk.offset)
-        summaries.append(chunk.end)
-        entries.append(found.astype(np.int64))
-    return np.array(indices, np.int64), np.array(summaries, np.int64), entries
+    full = signal.samples_per_index // signal.samples_per_data
+    length = PAYLOAD_HEADER_BYTES + 8 * full
+    offsets: list[int] = []
+    offset = signal.heads[1]
+    while offset:
+        file.check_place(offset)
+        following, _, tag, _, found_meta, found_length, _, _ = _HEADER.unpack_from(file.map, offset)
+        if tag != FSR_INDEX or found_meta != meta or (following and (following <= offset or found_length != length)):
+            raise file.broken(offset, f"this is not the full index chunk due here for {signal.name!r}")
+        offsets.append(offset)
+        offset = following
+    if not offsets:
+        return np.empty(0, np.int64), np.empty(0, np.int64), []
+    indices = np.array(offsets, np.int64)
+    last = file.chunk(offsets[-1], FSR_INDEX, meta)
+    begins = first_sample + np.arange(indices.size) * signal.samples_per_index
+    entries = [file.check_full_indices(indices[:-1], begins[:-1], length)] if len(offsets) > 1 else []
+    payload = file.payload(last)
+    count = file.payload_header(last, int(begins[-1]), 64)
+    if count > full:
+        raise file.broken(last.offset, f"an index chunk of {count} entries")
+    entries.append(np.frombuffer(payload, "<u8", count, PAYLOAD_HEADER_BYTES).reshape(1, -1))
+    for rows, owners in zip(entries, (indices[:-1], indices[-1:]) if len(entries) == 2 else (indices,), strict=True):
+        wrong = ((rows % 8 != 0) | (rows >= owners[:, None].astype(np.uint64))).any(axis=1)
+        if wrong.any():
+            raise file.broken(int(owners[wrong][0]), "an index leads to where no data chunk can be")
+    summaries = indices + HEADER_BYTES + stored_bytes(length)
+    summaries[-1] = last.end
+    return indices, summaries, [rows.astype(np.int64).ravel() for rows in entries]
 
 
 def read_summary_levels(file: JlsBytes, signal: Signal, data: DataChunks) -> list[SummaryLevel]:
