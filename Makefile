@@ -32,13 +32,13 @@ $(READY): pyproject.toml
 	  echo 'make: no Python 3.11 or newer with venv and pip was found (on Debian: apt install python3-venv);' >&2; \
 	  echo 'make: name one with PYTHON=/path/to/python3' >&2; exit 3; fi; \
 	echo "setting up $(VENV) with $$($$chosen --version) ($$(command -v $$chosen)) ..."; \
-	$$chosen -m venv --clear $(VENV); \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .; \
+	[ -x $(BIN)/python ] || $$chosen -m venv $(VENV); \
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --editable .; \
 	touch $@
 
 $(READY_DEV): $(READY)
 	@echo 'installing the test tools ...'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[test,dev]'
 	@touch $@
 
 run: $(READY)

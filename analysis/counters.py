@@ -1,8 +1,9 @@
 """Counted events per inference, from the readings of the counter passes.
 
 A count of a whole process holds start-up, model loading and warm-up too. Where a second pass with fewer inferences
-was made (the *baseline*), the difference per inference is free of them: (count − count₀)/(N − N₀). Without one, a
-count is stated per process, with that written into its scope.
+was made (the *baseline*), the difference per inference is free of them: (count − count₀)/(N − N₀); the whole process's
+count stands beside it under a name of its own, because for page faults it is the one that says something. Without a
+baseline a count is stated per process, with that written into its scope.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from analysis.measured import Measured, stated
 from analysis.readers.program_output import ProgramOutput
+from analysis.verdicts import PROCESS_SUFFIX
 from lab.record.documents import Reading
 from lab.record.quantity import Origin
 from lab.record.reasons import REASONS
@@ -37,10 +39,12 @@ def counter_quantities(
         return [_per_process(reading, pass_id, origin, codes) for reading in readings]
     before = {(item.instrument, item.name): item for item in baseline[0]}
     runs = _more_runs(output, baseline[1])
-    return [
+    per_inference = [
         _per_inference(reading, before.get((reading.instrument, reading.name)), runs, pass_id, origin, codes)
         for reading in readings
     ]
+    whole = [_per_process(reading, pass_id, origin, codes, suffix=PROCESS_SUFFIX) for reading in readings]
+    return per_inference + whole
 
 
 def _more_runs(output: ProgramOutput, baseline: ProgramOutput) -> int | None:
@@ -53,15 +57,16 @@ def _more_runs(output: ProgramOutput, baseline: ProgramOutput) -> int | None:
     return more
 
 
-def _per_process(reading: Reading, pass_id: str, origin: Origin, codes: tuple[str, ...]) -> Measured:
+def _per_process(reading: Reading, pass_id: str, origin: Origin, codes: tuple[str, ...], suffix: str = "") -> Measured:
     scope = f"{reading.scope}, {PER_PROCESS}" if reading.scope else PER_PROCESS
     return stated(
-        reading.name,
+        reading.name + suffix,
         reading.value,
         reading.unit,
         pass_id=pass_id,
         origin=origin,
-        reasons=(*codes, *_known(reading.reasons)),
+        # How many inferences there were does not matter to the count of a whole process.
+        reasons=(*(code for code in codes if code != "count_missing"), *_known(reading.reasons)),
         unexplained="not_counted",
         source=reading.instrument,
         scope=scope,

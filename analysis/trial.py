@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from analysis.meter import is_power_meter, meter_of
 from analysis.program_pass import program_quantities, read_program, reading_quantities
 from analysis.readers.program_output import ProgramOutput
 from analysis.uncertainty import Budget, Term
-from analysis.verdicts import known_codes
+from analysis.verdicts import PROCESS_SUFFIX, known_codes
 from lab.record.quantity import Origin, Quantity
 from lab.record.reader import PassData, Record
 
@@ -179,8 +179,9 @@ def _counters(campaign: Campaign, plan: Mapping[str, Any], data: PassData | None
     before = campaign.passes.get(baseline_id)
     source = plan["instruments"][0] if plan["instruments"] else ""
     origin = campaign.origin(source)
+    suffixes = ("", PROCESS_SUFFIX) if planned else ("",)
     if data is None or (planned and before is None):
-        return _events_missing(plan, plan["events"], origin, source, ("pass_missing",))
+        return _events_missing(plan, plan["events"], origin, source, ("pass_missing",), suffixes)
     codes = pass_codes(data)
     baseline = None
     output = campaign.output(data)
@@ -192,14 +193,20 @@ def _counters(campaign: Campaign, plan: Mapping[str, Any], data: PassData | None
     readings = [item for item in data.readings if item.name in asked]
     found = counter_quantities(readings, output, baseline, pass_id=pass_id, origin=origin, codes=codes)
     absent = [event for event in plan["events"] if event not in {item.name for item in readings}]
-    return found + _events_missing(plan, absent, origin, source, codes or ("not_counted",))
+    return found + _events_missing(plan, absent, origin, source, codes or ("not_counted",), suffixes)
 
 
 def _events_missing(
-    plan: Mapping[str, Any], events: Iterable[str], origin: Origin, source: str, reasons: tuple[str, ...]
+    plan: Mapping[str, Any],
+    events: Sequence[str],
+    origin: Origin,
+    source: str,
+    reasons: tuple[str, ...],
+    suffixes: tuple[str, ...],
 ) -> list[Measured]:
     pass_id = str(plan["pass_id"])
-    return [missing(event, "1", pass_id=pass_id, origin=origin, reasons=reasons, source=source) for event in events]
+    names = [name + suffix for suffix in suffixes for name in events]
+    return [missing(name, "1", pass_id=pass_id, origin=origin, reasons=reasons, source=source) for name in names]
 
 
 def _first_of(items: list[Measured], seen: set[tuple[str, str]]) -> list[Measured]:

@@ -23,13 +23,16 @@ PROCESS_TIMES = frozenset({"elapsed_s", "user_s", "system_s", "window_s"})
 PROCESS_SIZES = frozenset({"peak_rss_bytes", "accuracy"})
 CLOCK_EVENTS = frozenset({"task-clock", "cpu-clock", "cycles", "ref-cycles", "bus-cycles", "duration_time"})
 
+PROCESS_SUFFIX = "_process"
+"""``page-faults_process``: the count of the whole process, where ``page-faults`` is the one per inference."""
+
 LOCATED = frozenset({"samples_dropped"})
 """Codes whose place the trace itself shows."""
 
 MINIMUM_COVERAGE = 0.9
 """Least share of the window that the trace must cover. What is missing is bounded by the extremes of power seen,
-which beyond
-a tenth of the window is no longer a measurement."""
+which
+beyond a tenth of the window is no longer a measurement."""
 
 Suffers = Callable[[str], bool]
 
@@ -45,7 +48,9 @@ def _is_net(quantity: str) -> bool:
 
 def _is_per_inference(quantity: str) -> bool:
     return not (
-        quantity.startswith(("power_", "energy_warmup_", "latency_")) or quantity in PROCESS_TIMES | PROCESS_SIZES
+        quantity.startswith(("power_", "energy_warmup_", "latency_"))
+        or quantity.endswith(PROCESS_SUFFIX)
+        or quantity in PROCESS_TIMES | PROCESS_SIZES
     )
 
 
@@ -54,7 +59,7 @@ def _is_timed(quantity: str) -> bool:
         is_energy(quantity)
         or quantity.startswith(TIME_PREFIXES)
         or quantity in PROCESS_TIMES
-        or quantity in CLOCK_EVENTS
+        or quantity.removesuffix(PROCESS_SUFFIX) in CLOCK_EVENTS
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from analysis.verdicts import PROCESS_SUFFIX
+
 _TITLES: dict[str, str] = {
     "latency_s": "latency per inference",
     "latency_first_s": "first inference",
@@ -28,6 +30,8 @@ _TITLES: dict[str, str] = {
     "power_idle_w": "idle power",
     "edp_gross_js": "energy-delay product, idle included",
     "edp_net_js": "energy-delay product, net of idle",
+    "ed2p_gross_js2": "energy-delay² product, idle included",
+    "ed2p_net_js2": "energy-delay² product, net of idle",
     "instructions": "instructions",
     "cycles": "CPU cycles",
     "task-clock": "task clock",
@@ -74,6 +78,8 @@ def quantity_title(name: str) -> str:
     """What a quantity is called, in lower case; a name nobody listed is spelled out without its unit suffix."""
     if name in _TITLES:
         return _TITLES[name]
+    if name.endswith(PROCESS_SUFFIX):
+        return f"{quantity_title(name.removesuffix(PROCESS_SUFFIX))} of the whole process"
     for suffix in _UNIT_SUFFIXES:
         if name.endswith(suffix):
             name = name.removesuffix(suffix)

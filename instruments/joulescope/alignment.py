@@ -30,7 +30,7 @@ _MOST_EARLY = 256
 """Blocks of other channels that are kept until the first of the current comes."""
 
 
-class GridChanged(Exception):
+class GridChangedError(Exception):
     """The current's decimation changed while it was recorded: what follows is another trace."""
 
 
@@ -56,6 +56,7 @@ class Grid:
             return first, block.samples[offset // block.step :: self.decimation // block.step]
         positions = (np.arange(end - first, dtype=np.int64) * self.decimation + offset) // block.step
         if smallest and block.step < self.decimation and positions.size:
+            positions[0] = 0  # what is left of the sample that began in the last block goes to the next one
             return first, np.minimum.reduceat(block.samples, positions)
         return first, block.samples[positions]
 
@@ -79,11 +80,11 @@ class _Channel:
             self.pieces.append((first, samples))
             self.end = first + int(samples.size)
 
-    def drop_before(self, index: int) -> None:
+    def drop_before(self, index: int, *, counted: bool) -> None:
         while self.pieces and self.pieces[0][0] < index:
             first, samples = self.pieces.popleft()
             cut = min(index - first, samples.size)
-            self.unmatched += cut
+            self.unmatched += cut if counted else 0
             if cut < samples.size:
                 self.pieces.appendleft((first + cut, samples[cut:]))
 
@@ -108,6 +109,7 @@ class Aligner:
         self._lag_counts = lag_counts
         self._patience = patience
         self._grid: Grid | None = None
+        self._began = False
         self._early: deque[tuple[str, SignalBlock]] = deque(maxlen=_MOST_EARLY)
 
     @property
@@ -130,11 +132,17 @@ class Aligner:
         """The trace's sample in which current and voltage carry this count."""
         return count // self._decimation
 
+    def count(self, index: int) -> int:
+        """The count at which the trace's sample ``index`` begins. Raises ``RuntimeError`` before the first current."""
+        if self._grid is None:
+            raise RuntimeError("no sample of the current came yet")
+        return index * self._decimation + self._grid.begin
+
     def add(self, channel: str, block: SignalBlock) -> None:
-        """Take a block; its ``sample_id`` is continuous. Raises :class:`GridChanged`."""
+        """Take a block; its ``sample_id`` is continuous. Raises :class:`GridChangedError`."""
         if channel in (CURRENT, VOLTAGE, POWER):
             if block.step != self._decimation:
-                raise GridChanged(f"{channel} comes each {block.step} counts, not each {self._decimation}")
+                raise GridChangedError(f"{channel} comes each {block.step} counts, not each {self._decimation}")
             if self._grid is None and channel == CURRENT:
                 self._begin(block)
             self._channels[channel].add(self.index(block.sample_id), block.samples)
@@ -156,11 +164,13 @@ class Aligner:
         while all(item.pieces for item in channels):
             start = max(item.pieces[0][0] for item in channels)
             for item in channels:
-                item.drop_before(start)
+                # The signals are switched on one after the other: what comes before all are there is no loss.
+                item.drop_before(start, counted=self._began)
             if not all(item.pieces and item.pieces[0][0] == start for item in channels):
                 continue
             count = min(int(item.pieces[0][1].size) for item in channels)
             taken = {name: item.take(count) for name, item in self._channels.items()}
+            self._began = True
             yield Block(
                 first_sample=start,
                 current_a=taken[CURRENT],
@@ -174,4 +184,4 @@ class Aligner:
         leading = max((item.end for item in self._channels.values() if item.end is not None), default=0)
         for item in self._channels.values():
             if item.pieces and item.pieces[0][0] < leading - self._patience:
-                item.drop_before(leading - self._patience)
+                item.drop_before(leading - self._patience, counted=self._began)

@@ -34,7 +34,7 @@ def topics(settings: JoulescopeSettings) -> list[tuple[str, Value]]:
             ("s/v/range/select", settings.voltage_range.select),
         ]
     if settings.statistics and settings.meter.has_numbered_statistics:
-        wanted.append(("s/stats/scnt", settings.meter.analog_hz // _STATISTICS_HZ))
+        wanted += [("s/stats/scnt", settings.meter.analog_hz // _STATISTICS_HZ), ("s/stats/ctrl", 1)]
     return wanted
 
 

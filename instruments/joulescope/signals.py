@@ -17,7 +17,7 @@ CURRENT, VOLTAGE, POWER, RANGE = "current", "voltage", "power", "range"
 _STEMS = {CURRENT: "s/i", VOLTAGE: "s/v", POWER: "s/p", RANGE: "s/i/range"}
 
 
-class MalformedBlock(Exception):
+class MalformedBlockError(Exception):
     """A block is not what the driver's interface promises."""
 
 
@@ -71,16 +71,16 @@ def decode(of: Signal, value: Any) -> SignalBlock:
     """A published block as samples.
 
     Logic levels come eight to a byte, the earliest in the lowest bit, and always whole bytes; range codes come one to a
-    byte. Raises :class:`MalformedBlock`.
+    byte. Raises :class:`MalformedBlockError`.
     """
     try:
         sample_id, step = int(value["sample_id"]), int(value["decimate_factor"])
         utc, data = int(value["utc"]), value["data"]
     except (KeyError, TypeError, ValueError) as error:
-        raise MalformedBlock(f"{of.channel}: a block without {error}") from error
+        raise MalformedBlockError(f"{of.channel}: a block without {error}") from error
     expected = np.float32 if of.channel in (CURRENT, VOLTAGE, POWER) else np.uint8
     if not isinstance(data, np.ndarray) or data.dtype != expected or data.ndim != 1 or step < 1 or sample_id < 0:
-        raise MalformedBlock(f"{of.channel}: a block that is not a row of {np.dtype(expected)}")
+        raise MalformedBlockError(f"{of.channel}: a block that is not a row of {np.dtype(expected)}")
     if of.is_logic:
         data = np.unpackbits(data, bitorder="little")
     return SignalBlock(sample_id, step, utc, data)

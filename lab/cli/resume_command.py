@@ -6,7 +6,7 @@ import argparse
 
 from lab.cli.arguments import add_json_argument, add_record_argument, cache_folder
 from lab.cli.progress_bar import campaign_progress
-from lab.cli.run_command import show_finished
+from lab.cli.run_command import show_finished, stop_on_terminate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,5 +22,6 @@ def run(args: argparse.Namespace) -> int:
     from lab.record.store import resolve_record
     from lab.runner.session import resume
 
+    stop_on_terminate()
     root = resolve_record(args.records, args.record)
     return show_finished(resume(root, cache_folder(), campaign_progress(args.quiet)), args)

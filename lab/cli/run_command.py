@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 
 from lab.cli.arguments import add_experiment_arguments, add_json_argument, add_records_argument, cache_folder
@@ -24,11 +25,21 @@ def run(args: argparse.Namespace) -> int:
     from lab.experiment.load import load_experiment
     from lab.runner.session import start
 
+    stop_on_terminate()
     loaded = load_experiment(args.experiment, args.overrides, args.bench)
     progress = campaign_progress(args.quiet)
     print(f"{loaded.experiment.experiment} on {loaded.bench.bench} ({loaded.bench.board.kind} board)", file=sys.stderr)
     finished = start(loaded, args.records, cache_folder(), progress)
     return show_finished(finished, args)
+
+
+def stop_on_terminate() -> None:
+    """Let SIGTERM end a campaign as Ctrl-C does: programs are stopped, the record is sealed and can be resumed."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 def show_finished(finished: object, args: argparse.Namespace) -> int:

@@ -63,7 +63,8 @@ def labelled(folders: Sequence[str]) -> list[tuple[str, str]]:
     depth = min(map(len, parts))
     for count in range(1, depth + 1):
         choices = [
-            [" ".join(item[place] for place in places) for item in parts] for places in combinations(range(depth), count)
+            [" ".join(item[place] for place in places) for item in parts]
+            for places in combinations(range(depth), count)
         ]
         unique = [labels for labels in choices if len(set(labels)) == len(folders)]
         if unique:

@@ -48,11 +48,13 @@ def load_experiment(path: Path, overrides: Sequence[str] = (), bench_path: Path 
     Overrides are ``key=value``, or ``bench:key=value`` for the bench. Raises
     :class:`~lab.config.problems.ConfigErrors` with everything that is wrong in both files.
     """
+    written = read_document(path)
     document = apply_overrides(
-        read_document(path),
+        written,
         [item for item in overrides if not item.startswith(BENCH_PREFIX)],
         named=("factors",),
     )
+    _keep_settings(document, written)
     factors = document.data.get("factors")
     narrowed = (
         [name for name in factors if document.is_overridden(("factors", name))] if isinstance(factors, dict) else []
@@ -82,6 +84,18 @@ def load_experiment(path: Path, overrides: Sequence[str] = (), bench_path: Path 
         bench_text=bench_document.text,
         overrides=tuple(overrides),
     )
+
+
+def _keep_settings(document: Document, written: Document) -> None:
+    """Where an override narrows a factor to some of the values in the file, those keep their settings and labels."""
+    before, now = written.data.get("factors"), document.data.get("factors")
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return
+    for name, values in now.items():
+        known = before.get(name)
+        if isinstance(values, list) and isinstance(known, list) and document.is_overridden(("factors", name)):
+            full = {str(item["value"]): item for item in known if isinstance(item, dict) and "value" in item}
+            now[name] = [full.get(str(value), value) if not isinstance(value, dict) else value for value in values]
 
 
 def load_bench(path: Path, overrides: Sequence[str] = ()) -> Bench:

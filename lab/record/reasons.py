@@ -52,6 +52,24 @@ _REASONS = (
         "fix the range in the bench file",
     ),
     Reason(
+        "counter_jumped",
+        _I,
+        "the meter's sample counter or its blocks made no sense: the rest of the trace is left out",
+        "repeat the pass; update the meter's firmware and driver",
+    ),
+    Reason(
+        "utc_jumped",
+        _D,
+        "the meter's UTC jumped against its sample counter: marks placed by UTC are doubtful",
+        "place the window by a logic input; the sample counter itself is sound",
+    ),
+    Reason(
+        "statistics_disagree",
+        _D,
+        "the meter's own sums of energy and the integral of the trace differ",
+        "raise the sample rate, or record the meter's power channel",
+    ),
+    Reason(
         "idle_drift",
         _D,
         "idle power before and after the window differ by more than their scatter allows",

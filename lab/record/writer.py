@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +38,7 @@ class RecordWriter:
     def __init__(self, root: Path, manifest: Manifest) -> None:
         self.root = root
         self.manifest = manifest
+        self._lock = _exclusive_lock(root)
         for name in (TRACES, OUTPUT):
             (root / name).mkdir(exist_ok=True)
         write_manifest(root, manifest)
@@ -73,3 +76,18 @@ class RecordWriter:
         self.manifest["state"] = state
         self.manifest["files"] = checksums(self.root, paths)
         write_manifest(self.root, self.manifest)
+        os.close(self._lock)
+
+
+def _exclusive_lock(root: Path) -> int:
+    """Lock the record's folder for this process; the kernel lets go of it however the process ends.
+
+    Raises :class:`UsageError` if another process holds it.
+    """
+    descriptor = os.open(root, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise UsageError(f"{root}: its campaign is still running", advice="stop that one first (Ctrl-C)") from error
+    return descriptor

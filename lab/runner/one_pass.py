@@ -52,8 +52,9 @@ def run_pass(
     An interrupt (``KeyboardInterrupt``) stops the instruments and leaves the attempt without its end, so that a resumed
     campaign tries it again.
     """
-    paths = writer.paths(job.pass_id, job.attempt)
+    # First the document, then the files: a process killed in between must leave its attempt's number taken.
     writer.append(PassBegin(pass_id=job.pass_id, attempt=job.attempt))
+    paths = writer.paths(job.pass_id, job.attempt)
     execution = _Execution(job, board, instruments, workload, writer, paths)
     lost: HardwareError | None = None
     try:

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from analysis_fakes import ArrayTrace
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from analysis import energy
@@ -92,6 +92,7 @@ def test_chunks_do_not_matter(case: tuple[ArrayTrace, list[float]], chunk: int) 
 @given(traces_with_edges(2), st.integers(0, 50))
 def test_shifting_trace_and_stretch_together_changes_nothing(case: tuple[ArrayTrace, list[float]], shift: int) -> None:
     trace, (begin, end) = case
+    assume(end - begin > 1e-3)
     later = ArrayTrace(
         RATE_HZ,
         voltage=np.concatenate([np.full(shift, 7.0), trace.data["voltage"]]),

@@ -7,12 +7,25 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from fake_joulescope import Clock, FakeDevice, FakeDriver, Line, Times
 
 from instruments.cachegrind import Cachegrind
+from instruments.joulescope.instrument import Joulescope
+from instruments.joulescope.recording import Patience
+from instruments.joulescope.settings import JoulescopeSettings
 from instruments.perf_stat import PerfStat
 from instruments.process_resources import ProcessResources
-from instruments.protocol import Instrument, Observation, PassContext, WatchesProcess, WrapsCommand, is_power_meter
+from instruments.protocol import (
+    Accuracy,
+    Instrument,
+    Observation,
+    PassContext,
+    WatchesProcess,
+    WrapsCommand,
+    is_power_meter,
+)
 from instruments.simulated.faults import Drops, EdgeJitter, Saturation
 from instruments.simulated.joulescope import SimulatedJoulescope
 from instruments.simulated.rail import Rail
@@ -44,18 +57,44 @@ def _nothing(argv: list[str]) -> tuple[int, str, str]:
     raise FileNotFoundError(f"no such file: {argv[0]}")
 
 
+def _watching(rail: Rail) -> Line:
+    """A rail as a real meter sees it."""
+    times_s, voltage_v, current_a = rail.segments()
+
+    def of(values: Times) -> Callable[[Times], Times]:
+        return lambda t: values[np.clip(np.searchsorted(times_s, t, side="right") - 1, 0, values.size - 1)]
+
+    edges_s = [at_s for at_s, _ in rail.edges("window")]
+    window = lambda t: np.searchsorted(edges_s, t, side="right") % 2  # noqa: E731
+    return Line(current=of(current_a), voltage=of(voltage_v), levels={0: window})
+
+
 class Scene:
     """An instrument with what it watches: how to let a program run under it."""
 
     def __init__(self, kind: str, make_meter: Callable[..., SimulatedJoulescope], rail: Rail) -> None:
         self.rail = rail
+        self.device: FakeDevice | None = None
         self.instrument: Instrument = {
+            "js110": lambda: self._joulescope("JS110"),
+            "js220": lambda: self._joulescope("JS220"),
+            "js320": lambda: self._joulescope("JS320"),
             "simulated_joulescope": lambda: make_meter(),
             "simulated_joulescope_with_faults": lambda: make_meter(Drops(), EdgeJitter(), Saturation()),
             "perf_stat": lambda: PerfStat("perf", core="cortex-a53", run=_answers, slots=6),
             "process_resources": lambda: ProcessResources("resources"),
             "cachegrind": lambda: Cachegrind("cachegrind", run=_answers),
         }[kind]()
+
+    def _joulescope(self, model: str) -> Joulescope:
+        """A real one, on an exact stand-in for the vendor's driver."""
+        self.device = device = FakeDevice(model, "001234", Clock(), count=0)
+        driver = FakeDriver([device])
+        setup = JoulescopeSettings(model, 1e5, "10 A", "gpi0", Accuracy({}, 50, "placeholder"))
+        patience = Patience(start_s=0.5, stall_s=0.05)
+        meter = Joulescope("meter", setup, factory=lambda: driver, clock=device.clock, patience=patience)
+        meter.open()
+        return meter
 
     def let_run(self, context: PassContext) -> None:
         """A program runs, and leaves what the instrument reads."""
@@ -64,6 +103,8 @@ class Scene:
         self.rail.draw(1.0, 4.0)
         self.rail.edge("window", 0)
         self.rail.draw(0.5, 2.0)
+        if self.device is not None:
+            self.device.play(2.0, _watching(self.rail))
         if isinstance(self.instrument, WrapsCommand):
             self.instrument.wrap(["program"], "/somewhere")
             for name in self.instrument.files():
@@ -72,7 +113,9 @@ class Scene:
             self.instrument.finished(USAGE)
 
 
-KINDS = ["simulated_joulescope", "simulated_joulescope_with_faults", "perf_stat", "process_resources", "cachegrind"]
+REAL_METERS = ["js110", "js220", "js320"]
+POWER_METERS = ["simulated_joulescope", "simulated_joulescope_with_faults", *REAL_METERS]
+KINDS = [*POWER_METERS, "perf_stat", "process_resources", "cachegrind"]
 
 
 @pytest.fixture(params=KINDS)
@@ -101,7 +144,7 @@ def test_it_is_an_instrument_and_says_what_it_measures(scene: Scene) -> None:
     json.dumps(probe.facts)
     assert capabilities.measures
     assert capabilities.scope
-    assert is_power_meter(capabilities) == isinstance(scene.instrument, SimulatedJoulescope)
+    assert is_power_meter(capabilities) == isinstance(scene.instrument, SimulatedJoulescope | Joulescope)
 
 
 def test_open_and_close_may_be_called_again(scene: Scene, context: PassContext) -> None:
@@ -247,4 +290,5 @@ def test_origins_are_what_they_are(make_meter: Callable[..., SimulatedJoulescope
         "perf_stat": Origin.MEASURED,
         "process_resources": Origin.MEASURED,
         "cachegrind": Origin.EMULATED,
+        **dict.fromkeys(REAL_METERS, Origin.MEASURED),
     }

@@ -1,9 +1,9 @@
 """CRC-32C (Castagnoli) of many equally long pieces at once, by NumPy: the checksum that JLS files carry.
 
-Reflected CRCs are linear over GF(2): feeding four bytes ``d`` to the register ``r`` gives ``A(r ^ d)``, with the linear
-map ``A`` that shifts four zero bytes through. A stream of words is therefore folded in pairs, ``A(first) ^ second``, the
-pairs in pairs with ``A²``, and so on: half of the work vanishes with each level, and each level is four table look-ups
-over whole arrays. Zeros in front of a stream change nothing, so an odd number of words is made even by one.
+Reflected CRCs are linear over GF(2): feeding four bytes ``d`` to the register ``r`` gives ``A(r ^ d)``, where the linear
+map ``A`` shifts four zero bytes through. A stream of words is therefore folded in pairs, ``A(first) ^ second``, these in
+pairs with ``A²``, and so on: half of the work vanishes with each level, and each level is two table look-ups per pair over
+whole arrays. Zeros in front of a stream change nothing, so an odd number of words is made even by one.
 
 Reference: G. Castagnoli, S. Bräuer, M. Herrmann, *Optimization of cyclic redundancy-check codes with 24 and 32 parity
 bits*, IEEE Trans. Commun. 41 (1993); check value of ``123456789`` is 0xE3069283 (RFC 3720, appendix B.4).
@@ -20,8 +20,8 @@ _POLYNOMIAL = 0x82F63B78
 _SHORT = 256
 """Up to so many bytes a plain loop is quicker than arrays."""
 
-_TOGETHER = 1 << 15
-"""Words folded at once: with the tables of one level they fit the second-level cache."""
+_TOGETHER = 1 << 17
+"""Words folded at once: enough that the tables of a level (half a megabyte) are fetched for many of them."""
 
 _ONES = np.uint32(0xFFFFFFFF)
 
@@ -69,9 +69,9 @@ class _Fold:
             rows, half = level.shape[0], level.shape[1] // 2
             # Bits 0 to 15 and 16 to 31 of every other word.
             parts = np.ascontiguousarray(level, "<u4").view("<u2")
-            index, folded, other = (
-                scratch[: rows * half].reshape(rows, half) for scratch in (self._index, self._next, self._other)
-            )
+            index = self._index[: rows * half].reshape(rows, half)
+            folded = self._next[: rows * half].reshape(rows, half)
+            other = self._other[: rows * half].reshape(rows, half)
             for table, bits, out in zip(_tables(step), (parts[:, ::4], parts[:, 1::4]), (folded, other), strict=True):
                 np.copyto(index, bits)
                 table.take(index, out=out, mode="clip")

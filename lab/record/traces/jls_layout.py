@@ -1,13 +1,15 @@
 """Where everything lies in a closed JLS v2 file: chunk headers, signals, data chunks and the summary pyramid.
 
-The format (Jetperch's ``include/jls/format.h``, file format 1.0, little-endian): a 32-byte file header, then chunks. Each
-chunk is a 32-byte header with its own CRC-32C, a payload, padding to eight bytes and the payload's CRC-32C; each is linked
-to the next of its kind. A signal has a list of data chunks (``samples_per_data`` samples each) and, level by level, lists of
-index chunks, each followed by the summary chunk (mean, standard deviation, minimum, maximum) of the same stretch.
+The format (Jetperch's ``include/jls/format.h``, file format 1.0, little-endian): a 32-byte file header, then chunks.
+Each chunk is a 32-byte header with its own CRC-32C, a payload, padding to eight bytes and the payload's CRC-32C; each
+is linked to the next of its kind. A signal has a list of data chunks (``samples_per_data`` samples each) and, level by
+level, lists of index chunks, each followed by the summary chunk (mean, standard deviation, minimum, maximum) of its
+stretch.
 
-Everything is checked before it is believed: bounds, alignment, tags, header checksums, and that times and counts are the
-ones their place demands. Links must lead forward, so no list can be endless. Payload checksums are verified here for
-definitions and indices; for samples and summaries only by :meth:`JlsBytes.verify`, because that costs a pass over them.
+Everything is checked before it is believed: bounds, alignment, tags, header checksums, and that times and counts are
+the ones their place demands. Links must lead forward, so no list can be endless. Payload checksums are verified here
+for definitions and indices; for samples and summaries only by :meth:`JlsBytes.verify`, because that costs a pass over
+them.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ FSR_HEAD, FSR_DATA, FSR_INDEX, FSR_SUMMARY = 0x21, 0x22, 0x23, 0x24
 _TAGS = {0x01, SIGNAL_DEF, 0x40, END} | {0x20 | track << 3 | part for track in range(4) for part in range(5)}
 
 _CHECKED_AT_ONCE = 1024
-_VERIFIED_WORDS = 1 << 17
+_VERIFIED_BYTES = 1 << 23
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,11 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class DataChunks:
-    """The data chunks of a signal in order: all full but the last. An offset of 0 means that the writer left out a chunk
-    of constant level, which only the summary tells. ``indices`` are the level-1 index chunks, ``summaries`` the summary
-    chunks that follow them."""
+    """The data chunks of a signal in order: all full but the last.
+
+    An offset of 0 means that the writer left out a chunk of constant level, which only the summary tells. ``indices``
+    are the level-1 index chunks, ``summaries`` the summary chunks that follow them.
+    """
 
     first_sample: int
     length: int
@@ -106,7 +110,7 @@ class DataChunks:
 
 @dataclass(frozen=True, slots=True)
 class SummaryLevel:
-    """One level of a signal's pyramid: summary chunks (all full but the last) of ``per_chunk`` entries of ``samples``."""
+    """One level of a signal's pyramid: summary chunks, full but the last, of ``per_chunk`` entries of ``samples``."""
 
     samples: int
     per_chunk: int
@@ -195,7 +199,7 @@ class JlsBytes:
         return np.asarray(self._words[(offsets // 4)[:, None] + np.arange(count)])
 
     def check_data_headers(self, signal: Signal, data: DataChunks, first: int, stop: int) -> None:
-        """Check header and payload header of data chunks ``first`` … ``stop`` of a signal against what must be there."""
+        """Check both headers of data chunks ``first`` … ``stop`` of a signal against what must be there."""
         for start in range(first, stop, _CHECKED_AT_ONCE):
             numbers = np.arange(start, min(start + _CHECKED_AT_ONCE, stop))
             numbers = numbers[data.offsets[numbers] != 0]
@@ -216,7 +220,7 @@ class JlsBytes:
                 raise self.broken(int(offsets[~good][0]), f"this is not the data chunk due here for {signal.name!r}")
 
     def check_full_indices(self, offsets: Offsets, begins: Offsets, length: int) -> NDArray[np.uint64]:
-        """Check index chunks of equal ``length`` that must begin at samples ``begins``; returns their entries as rows."""
+        """Check index chunks of equal ``length`` that must begin at samples ``begins``; returns their entries."""
         if int(offsets[-1]) + HEADER_BYTES + stored_bytes(length) > self.size:
             raise self.broken(int(offsets[-1]), "a chunk reaches beyond the file")
         found = self.gathered(offsets, (HEADER_BYTES + stored_bytes(length)) // 4)
@@ -242,7 +246,7 @@ class JlsBytes:
             if previous != before and count:
                 raise self.broken(offset, "a chunk does not fit onto the one before it")
             waiting.setdefault(length, []).append(offset)
-            if len(waiting[length]) * (length + 28) >= 4 * _VERIFIED_WORDS:
+            if len(waiting[length]) * (length + 28) >= _VERIFIED_BYTES:
                 self._verify_alike(waiting.pop(length), length)
             count, before, offset = count + 1, length or before, chunk.end
             if tag == END:
@@ -346,7 +350,9 @@ def _signal(file: JlsBytes, chunk: Chunk) -> Signal | None:
     signal = Signal(chunk.meta, name, units, data_type & 0xFFFF, rate, per_data, per_entry, per_summary, per_level)
     whole = per_entry and per_level > 1 and per_data and per_data % per_entry == 0
     # An index chunk of level 1 holds whole data chunks, and the next level whole groups of entries.
-    if not (whole and rate and per_summary and per_summary % (per_data // per_entry) == 0 and per_summary % per_level == 0):
+    if not (
+        whole and rate and per_summary and per_summary % (per_data // per_entry) == 0 and per_summary % per_level == 0
+    ):
         raise file.broken(chunk.offset, f"the chunk sizes of signal {name!r} do not fit each other")
     if per_data % 8 or per_data > 1 << 28:
         raise file.broken(chunk.offset, f"signal {name!r} has chunks of {per_data} samples")

@@ -5,8 +5,8 @@ structure is checked when the file is opened, each chunk's header when the chunk
 samples when :meth:`MappedJls.verify` is called (when a record is sealed, say).
 
 Samples are float32. The product of two of them is exact in float64, and that is what is summed: a chunk is widened to
-float64 inside the second-level cache and handed to BLAS. (Summed as float32 the whole of a long trace is wrong by 1e-8 to
-1e-2, depending on how; a constant load is the worst case.)
+float64 inside the second-level cache and handed to BLAS. (Summed as float32 the whole of a long trace is wrong by 1e-8
+to 1e-2, depending on how; a constant load is the worst case.)
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class MappedJls:
         self._length = max((data.first_sample + data.length - self._origin for data in chosen), default=0)
         if self._length > sum(data.length for data in chosen) + (1 << 40):
             raise DataError(f"{path}: the channels lie {self._length} samples apart")
-        self._power = [name for name in ("current", "voltage") if name in self._channels]
+        self._power: list[str] = [name for name in ("current", "voltage") if name in self._channels]
         if len(self._power) < 2:
             self._power = ["power"] if "power" in self._channels else []
         self._block = self._channels[self._power[0]].signal.samples_per_data if self._power else 8192
@@ -139,7 +139,7 @@ class MappedJls:
         return sums
 
     def missing(self, channel: str | None = None) -> Ranges:
-        """Ranges of samples that are missing (not finite, or outside the channel), in order and apart; one pass over it.
+        """Ranges of samples that are missing (not finite, or outside the channel), in order and apart; takes a pass.
 
         Of the power, whatever it is made of, where no ``channel`` is named.
         """
@@ -165,9 +165,8 @@ class MappedJls:
         chosen = self._channels[channel]
         if chosen.logic:
             raise KeyError(channel)
-        return chosen.data.first_sample - self._origin, layout.read_summary_levels(
-            self._file, chosen.signal, chosen.data
-        )
+        levels = layout.read_summary_levels(self._file, chosen.signal, chosen.data)
+        return chosen.data.first_sample - self._origin, levels
 
     def level_means(self, level: SummaryLevel, first: int, stop: int) -> Iterator[NDArray[np.float32]]:
         """The means of entries ``first`` … ``stop`` of a level, piece by piece, as views into the file."""
@@ -179,14 +178,15 @@ class MappedJls:
             first += count
 
     def verify(self) -> int:
-        """Check every checksum of the file, reading all of it; returns the number of chunks. Raises :class:`DataError`."""
+        """Check every checksum of the file, reading all of it; returns the number of chunks.
+
+        Raises :class:`DataError` for the first that fails.
+        """
         return self._file.verify()
 
     def close(self) -> None:
         """Let go of the file. Idempotent. Views taken from it stay valid until they are dropped."""
         self._fast = None
-        for channel in self._channels.values():
-            channel.release()
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -288,10 +288,6 @@ class _Channel:
             raise self.file.broken(chunk.offset, f"the summary does not tell the level of {self.signal.name!r}")
         return int(means[0])
 
-    def release(self) -> None:
-        """Let go of what would be read after closing."""
-        self._checked[:] = False
-
 
 class _FastBlocks:
     """Sums over blocks that are one full chunk of each channel, many at a time.
@@ -303,13 +299,11 @@ class _FastBlocks:
     def __init__(self, channels: list[_Channel], blocks: int) -> None:
         self._channels = channels
         self._starts = [channel.data.offsets[:blocks] + layout.SAMPLES_AT for channel in channels]
-        steps = [np.diff(starts) for starts in self._starts]
         uneven = np.zeros(max(blocks - 2, 0), np.bool_)
-        for step in steps:
-            uneven |= step[1:] != step[:-1]
-        # A run that holds block k and k + 1 ends with the first block whose step to the next one differs.
-        self._ends = np.append(np.flatnonzero(uneven) + 2, blocks)
-        self._steps = steps
+        for own in self._starts:
+            steps = np.diff(own)
+            uneven |= steps[1:] != steps[:-1]
+        self._ends = _run_ends(np.flatnonzero(uneven), blocks)
         size = channels[0].signal.samples_per_data
         self._wide = [np.empty((_TOGETHER, size)) for _ in channels]
 
@@ -318,30 +312,30 @@ class _FastBlocks:
         for channel in self._channels:
             channel.check(first, stop)
         buffer, size = self._channels[0].file.map, self._channels[0].signal.samples_per_data
-        starts, steps = [a.tolist() for a in self._starts_in(first, stop)], [a.tolist() for a in self._steps_in(first)]
-        ends = self._ends.tolist()
-        run = int(np.searchsorted(self._ends, first + 1, side="right"))
-        block = first
-        while block < stop:
-            while ends[run] <= block + 1 and run + 1 < len(ends):
+        starts = [all_starts[first:stop].tolist() for all_starts in self._starts]
+        ends = [*self._ends[np.searchsorted(self._ends, first, side="right") :].tolist(), stop]
+        run = block = 0
+        while block < stop - first:
+            while ends[run] <= first + block:
                 run += 1
-            count = min(ends[run] - block, _TOGETHER, stop - block) if block + 1 < ends[-1] else 1
-            for wide, start, step in zip(self._wide, starts, steps, strict=True):
-                stride = step[block - first] if count > 1 else 0
-                view = np.ndarray((count, size), "<f4", buffer, start[block - first], (stride, 4))
-                np.copyto(wide[:count], view)
-            target = out[block - first : block - first + count]
+            count = min(min(ends[run], stop) - first - block, _TOGETHER)
+            for wide, own in zip(self._wide, starts, strict=True):
+                stride = own[block + 1] - own[block] if count > 1 else 0
+                np.copyto(wide[:count], np.ndarray((count, size), "<f4", buffer, own[block], (stride, 4)))
+            target = out[block : block + count]
             if len(self._wide) == 2:
                 np.vecdot(self._wide[0][:count], self._wide[1][:count], out=target)
             else:
                 np.add.reduce(self._wide[0][:count], axis=1, out=target)
             block += count
 
-    def _starts_in(self, first: int, stop: int) -> list[NDArray[np.int64]]:
-        return [starts[first:stop] for starts in self._starts]
 
-    def _steps_in(self, first: int) -> list[NDArray[np.int64]]:
-        return [steps[first:] for steps in self._steps]
+def _run_ends(uneven: NDArray[np.int64], blocks: int) -> NDArray[np.int64]:
+    """Where runs of equally spaced blocks end; ``uneven`` are the k for which k → k + 1 and k + 1 → k + 2 differ.
+
+    A run that holds k and k + 1 ends after k + 1, and the next one begins with k + 2.
+    """
+    return np.append(uneven + 2, blocks)
 
 
 def joined(ranges: Ranges) -> Ranges:

@@ -1,0 +1,181 @@
+"""Damaged JLS files: an error that names file and byte, or the very numbers of the sound file; never anything between."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lab.errors import DataError
+from lab.record.traces.crc32c import crc32c
+from lab.record.traces.jls import JlsWriter
+from lab.record.traces.jls_mapped import MappedJls
+
+LENGTH = 90_000
+"""Two index chunks of level 1, the second of them not full."""
+
+
+class Sound:
+    """A sound file, what it answers, and where its structure lies."""
+
+    def __init__(self, folder: Path) -> None:
+        rng = np.random.default_rng(3)
+        self.target = folder / "damaged.jls"
+        path = folder / "sound.jls"
+        current = rng.normal(1, 0.3, LENGTH).astype(np.float32)
+        channels = {"current": current, "voltage": current + 4, "power": current * (current + 4)}
+        with JlsWriter(path, source="JS220", serial="7", rate_hz=1000, channels=tuple(channels)) as writer:
+            for start in range(0, LENGTH, 10_000):
+                for name, data in channels.items():
+                    writer.write(name, start, data[start : start + 10_000])
+        self.data = path.read_bytes()
+        self.answers = ask(path)
+        self.heads: list[int] = []
+        self.structure: list[int] = list(range(32))
+        self.padding: set[int] = set()
+        offset = 32
+        while offset < len(self.data):
+            tag, length = self.data[offset + 16], int.from_bytes(self.data[offset + 20 : offset + 24], "little")
+            self.heads.append(offset)
+            end = offset + 32 + ((length + 4 + 7) & ~7 if length else 0)
+            content = 16 if tag in (0x22, 0x24) else length
+            self.structure.extend(range(offset, offset + 32 + min(content, length)))
+            self.padding.update(range(offset + 32 + length, max(end - 4, offset + 32 + length)))
+            offset = end
+
+    def damaged(self, changes: dict[int, int]) -> Path:
+        data = bytearray(self.data)
+        for place, value in changes.items():
+            data[place] = value
+        self.target.write_bytes(data)
+        return self.target
+
+
+def ask(path: Path) -> tuple[object, ...]:
+    """Everything that can be asked of a file that does not depend on its sample bytes."""
+    with MappedJls(path) as trace:
+        origin, levels = trace.pyramid("power")
+        shape = [(level.samples, level.entries, level.offsets.tolist()) for level in levels]
+        sums = trace.block_sums().tolist()
+        return trace.rate_hz, trace.length, trace.channels, origin, shape, sums, trace.missing()
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
+    return Sound(tmp_path_factory.mktemp("damage"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_a_changed_structure_is_refused_or_changes_nothing(sound: Sound, data: st.DataObject) -> None:
+    places = data.draw(st.lists(st.sampled_from(sound.structure), min_size=1, max_size=6))
+    path = sound.damaged({place: data.draw(st.integers(0, 255)) for place in places})
+    try:
+        found = ask(path)
+    except DataError as error:
+        assert str(path) in error.message
+    else:
+        assert found == sound.answers
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_any_change_at_all_is_found_by_verifying(sound: Sound, data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(sound.data) - 1).filter(lambda place: place not in sound.padding))
+    path = sound.damaged({place: sound.data[place] ^ data.draw(st.integers(1, 255))})
+
+    def verify() -> None:
+        with MappedJls(path) as trace:
+            trace.verify()
+
+    with pytest.raises(DataError, match="byte|closed|not a JLS|not known"):
+        verify()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_forged_links_and_counts_with_right_checksums_do_no_harm(sound: Sound, data: st.DataObject) -> None:
+    # A field of a header or of a structural payload is replaced by a plausible one, and all checksums put right again.
+    forged = bytearray(sound.data)
+    for _ in range(data.draw(st.integers(1, 3))):
+        head = data.draw(st.sampled_from(sound.heads))
+        value = data.draw(st.sampled_from([*sound.heads, 0, 1, 8, len(forged), 1 << 40, (1 << 64) - 8]))
+        length = int.from_bytes(forged[head + 20 : head + 24], "little")
+        if data.draw(st.booleans()) or length < 24:
+            forged[head : head + 8] = struct.pack("<Q", value)
+            forged[head + 28 : head + 32] = struct.pack("<I", crc32c(bytes(forged[head : head + 28])))
+        else:
+            place = head + 32 + 8 * data.draw(st.integers(0, min(length, 140) // 8 - 1))
+            forged[place : place + 8] = struct.pack("<Q", value)
+            end = head + 32 + ((length + 4 + 7) & ~7)
+            forged[end - 4 : end] = struct.pack("<I", crc32c(bytes(forged[head + 32 : head + 32 + length])))
+    sound.target.write_bytes(forged)
+    try:
+        with MappedJls(sound.target) as trace:
+            # What a forger can reach without a word: other sample values, other names. Never samples that are not there.
+            assert trace.length <= LENGTH
+            for name in trace.channels:
+                assert trace.read(name, 0, trace.length).size == trace.length
+            if "current" in trace.channels and "voltage" in trace.channels:
+                assert trace.block_sums().size == trace.blocks
+            if "power" in trace.channels:
+                for level in trace.pyramid("power")[1]:
+                    assert sum(means.size for means in trace.level_means(level, 0, level.entries)) == level.entries
+            trace.verify()
+    except DataError as error:
+        assert str(sound.target) in error.message
+
+
+@pytest.mark.parametrize("kind", [0x22, 0x23, 0x24, 0x02])
+def test_a_list_that_leads_back_to_its_own_beginning_ends(sound: Sound, kind: int) -> None:
+    alike = [head for head in sound.heads if sound.data[head + 16] == kind]
+    last = max(
+        alike, key=lambda head: (int.from_bytes(sound.data[head + 18 : head + 20], "little") & 0xF000 == 0x1000, head)
+    )
+    first = min(head for head in alike if sound.data[head + 18 : head + 20] == sound.data[last + 18 : last + 20])
+    forged = bytearray(sound.data)
+    forged[last : last + 8] = struct.pack("<Q", first)
+    forged[last + 28 : last + 32] = struct.pack("<I", crc32c(bytes(forged[last : last + 28])))
+    sound.target.write_bytes(forged)
+    if kind == 0x24:
+        # Summaries are found through the indices; their own links are not followed.
+        assert ask(sound.target) == sound.answers
+        return
+    with pytest.raises(DataError, match="at byte"):
+        ask(sound.target)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_a_file_cut_short_is_refused(sound: Sound, data: st.DataObject) -> None:
+    kept = data.draw(st.one_of(st.integers(0, len(sound.data) - 1), st.sampled_from(sound.heads)))
+    cut = bytearray(sound.data[:kept])
+    if data.draw(st.booleans()) and kept >= 32:
+        # Even if the header says that this is how long it should be.
+        cut[16:24] = struct.pack("<Q", kept)
+        cut[28:32] = struct.pack("<I", crc32c(bytes(cut[:28])))
+    sound.target.write_bytes(cut)
+    with pytest.raises(DataError):
+        MappedJls(sound.target)
+
+
+def test_an_unclosed_file_is_refused_with_what_to_do(sound: Sound) -> None:
+    path = sound.damaged(dict.fromkeys(range(16, 24), 0))
+    with pytest.raises(DataError, match="never closed") as refusal:
+        MappedJls(path)
+    assert "pyjls copy" in str(refusal.value.advice)
+
+
+def test_something_behind_the_end_is_refused(sound: Sound) -> None:
+    sound.target.write_bytes(sound.data + bytes(8))
+    with pytest.raises(DataError, match="says it has"):
+        MappedJls(sound.target)
+
+
+@given(st.binary(max_size=300))
+def test_arbitrary_bytes_are_no_trace(sound: Sound, data: bytes) -> None:
+    sound.target.write_bytes(b"jlsfmt\r\n \n \x1a  \xb2\x1c" + data)
+    with pytest.raises(DataError):
+        MappedJls(sound.target)
