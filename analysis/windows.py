@@ -28,8 +28,7 @@ PER_EDGE_S = 5e-3
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """A half-open stretch [begin, end) of a trace, in fractional samples; ``u_samples`` the standard uncertainty of
-    an edge
-    (the larger of the two). ``method`` says how the edges were found."""
+    an edge (the larger of the two). ``method`` says how the edges were found."""
 
     begin: float
     end: float

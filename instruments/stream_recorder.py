@@ -29,7 +29,7 @@ from instruments.stream_checks import (
     transitions,
 )
 from lab.record.documents import Fault, Mark, TraceRef
-from lab.record.traces.jls import JlsWriter
+from lab.record.traces.jls_writer import JlsWriter
 
 DEBOUNCE_S = 5e-3
 """Changes of a logic line closer than this are bounces of one edge, unless they are exactly two (a short pulse)."""

@@ -9,8 +9,8 @@ from instruments.joulescope.driver import Driver, DriverError
 from lab.errors import HardwareError
 
 CONNECT_ADVICE = (
-    "connect it to a USB port of this machine, close the Joulescope UI, and check the udev rule "
-    "(https://www.joulescope.com/pages/downloads)"
+    "connect it to a USB port of this machine, close the Joulescope UI, and install the vendor's udev rule "
+    "(72-joulescope.rules of github.com/jetperch/joulescope_driver)"
 )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from lab.record.documents import Fault, Mark, PassBegin, PassEnd, Reading, TraceRef
 from lab.record.reader import Record
-from lab.record.traces.jls import JlsWriter
+from lab.record.traces.jls_writer import JlsWriter
 from lab.record.writer import RecordWriter
 
 RATE_HZ = 2000

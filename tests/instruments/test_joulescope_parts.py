@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,7 @@ def test_a_block_that_is_none_is_refused(block: Any) -> None:
 
 def _pieces(total: int, borders: list[int]) -> list[tuple[int, int]]:
     cuts = sorted({0, total, *(border % total for border in borders)})
-    return list(zip(cuts, cuts[1:], strict=False))
+    return list(pairwise(cuts))
 
 
 @settings(deadline=None)

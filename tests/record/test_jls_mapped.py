@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from lab.errors import DataError
 from lab.record.traces.crc32c import crc32c, crc32c_rows
-from lab.record.traces.jls import JlsTrace, JlsWriter
 from lab.record.traces.jls_mapped import MappedJls
+from lab.record.traces.jls_writer import JlsWriter
 
 
 def write(path: Path, pieces: int = 5000, **channels: np.ndarray) -> Path:
@@ -54,14 +54,30 @@ def test_samples_are_those_that_were_written(tmp_path: Path, length: int, pieces
         assert trace.verify() > 0
 
 
+def vendor_read(path: Path, channel: str, start: int, stop: int) -> np.ndarray:
+    """Samples as the vendor's library reads them; logic unpacked to a byte each."""
+    from pyjls import Reader
+
+    with Reader(str(path)) as reader:
+        (signal,) = (item for item in reader.signals.values() if item.name == channel)
+        # pyjls 0.17 never returns from reading logic to its end from within a byte: begin at the byte.
+        early = start % 8 if channel.startswith("gpi") else 0
+        if start == stop:
+            return np.zeros(0, np.uint8 if early or channel.startswith("gpi") else np.float32)
+        samples = reader.fsr(signal.signal_id, start - early, stop - start + early)
+        if channel.startswith("gpi"):
+            samples = np.unpackbits(samples, bitorder="little")[early : stop - start + early]
+        return samples
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_any_stretch_reads_like_the_vendors_library(trace_path: Path, data: st.DataObject) -> None:
-    with MappedJls(trace_path) as mapped, JlsTrace(trace_path) as theirs:
-        start = data.draw(st.integers(0, theirs.length))
-        stop = data.draw(st.integers(start, theirs.length))
+    with MappedJls(trace_path) as mapped:
+        start = data.draw(st.integers(0, mapped.length))
+        stop = data.draw(st.integers(start, mapped.length))
         for channel in mapped.channels:
-            found, expected = mapped.read(channel, start, stop), theirs.read(channel, start, stop)
+            found, expected = mapped.read(channel, start, stop), vendor_read(trace_path, channel, start, stop)
             np.testing.assert_array_equal(found, expected)
             assert found.dtype == expected.dtype
 
@@ -147,9 +163,10 @@ def test_other_chunk_sizes_are_followed(tmp_path: Path) -> None:
         entries_per_summary=160,
         summary_decimate_factor=10,
     )
-    with MappedJls(path) as trace, JlsTrace(path) as theirs:
+    with MappedJls(path) as trace:
         assert trace.block_samples == 1024
-        np.testing.assert_array_equal(trace.read("voltage", 0, 39_900), theirs.read("voltage", 0, 39_900))
+        theirs = vendor_read(path, "voltage", 0, 39_900)
+        np.testing.assert_array_equal(trace.read("voltage", 0, 39_900), theirs)
         assert float(trace.block_sums().sum()) == pytest.approx(sum(k * k for k in range(40_000)), rel=1e-12)
 
 

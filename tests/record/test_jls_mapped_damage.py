@@ -1,5 +1,6 @@
-"""Damaged JLS files: an error that names file and byte, or the very numbers of the sound file; never anything between."""
+"""Damaged JLS files: an error that names file and byte, or the numbers of the sound file; never anything between."""
 
+import contextlib
 import struct
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 
 from lab.errors import DataError
 from lab.record.traces.crc32c import crc32c
-from lab.record.traces.jls import JlsWriter
 from lab.record.traces.jls_mapped import MappedJls
+from lab.record.traces.jls_writer import JlsWriter
 
 LENGTH = 90_000
 """Two index chunks of level 1, the second of them not full."""
@@ -62,6 +63,14 @@ def ask(path: Path) -> tuple[object, ...]:
         return trace.rate_hz, trace.length, trace.channels, origin, shape, sums, trace.missing()
 
 
+def answer_or_refusal(path: Path) -> tuple[object, ...] | str:
+    """The answers, or the message of the error."""
+    try:
+        return ask(path)
+    except DataError as error:
+        return error.message
+
+
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
     return Sound(tmp_path_factory.mktemp("damage"))
@@ -72,12 +81,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
 def test_a_changed_structure_is_refused_or_changes_nothing(sound: Sound, data: st.DataObject) -> None:
     places = data.draw(st.lists(st.sampled_from(sound.structure), min_size=1, max_size=6))
     path = sound.damaged({place: data.draw(st.integers(0, 255)) for place in places})
-    try:
-        found = ask(path)
-    except DataError as error:
-        assert str(path) in error.message
-    else:
-        assert found == sound.answers
+    found = answer_or_refusal(path)
+    assert found == sound.answers or str(path) in str(found)
 
 
 @settings(max_examples=200, deadline=None)
@@ -90,7 +95,7 @@ def test_any_change_at_all_is_found_by_verifying(sound: Sound, data: st.DataObje
         with MappedJls(path) as trace:
             trace.verify()
 
-    with pytest.raises(DataError, match="byte|closed|not a JLS|not known"):
+    with pytest.raises(DataError, match=r"byte|closed|not a JLS|not known"):
         verify()
 
 
@@ -112,20 +117,17 @@ def test_forged_links_and_counts_with_right_checksums_do_no_harm(sound: Sound, d
             end = head + 32 + ((length + 4 + 7) & ~7)
             forged[end - 4 : end] = struct.pack("<I", crc32c(bytes(forged[head + 32 : head + 32 + length])))
     sound.target.write_bytes(forged)
-    try:
-        with MappedJls(sound.target) as trace:
-            # What a forger can reach without a word: other sample values, other names. Never samples that are not there.
-            assert trace.length <= LENGTH
-            for name in trace.channels:
-                assert trace.read(name, 0, trace.length).size == trace.length
-            if "current" in trace.channels and "voltage" in trace.channels:
-                assert trace.block_sums().size == trace.blocks
-            if "power" in trace.channels:
-                for level in trace.pyramid("power")[1]:
-                    assert sum(means.size for means in trace.level_means(level, 0, level.entries)) == level.entries
-            trace.verify()
-    except DataError as error:
-        assert str(sound.target) in error.message
+    # What a forger can reach without a word: other sample values, other names. Never samples that are not there.
+    with contextlib.suppress(DataError), MappedJls(sound.target) as trace:
+        assert trace.length <= LENGTH
+        for name in trace.channels:
+            assert trace.read(name, 0, trace.length).size == trace.length
+        if "current" in trace.channels and "voltage" in trace.channels:
+            assert trace.block_sums().size == trace.blocks
+        if "power" in trace.channels:
+            for level in trace.pyramid("power")[1]:
+                assert sum(means.size for means in trace.level_means(level, 0, level.entries)) == level.entries
+        trace.verify()
 
 
 @pytest.mark.parametrize("kind", [0x22, 0x23, 0x24, 0x02])

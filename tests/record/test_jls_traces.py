@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from lab.errors import DataError
 from lab.record.documents import TraceRef
 from lab.record.traces import open_trace
-from lab.record.traces.jls import JlsTrace, JlsWriter
+from lab.record.traces.jls_mapped import MappedJls
+from lab.record.traces.jls_writer import JlsWriter
 
 
 def write(path: Path, current: np.ndarray, logic: np.ndarray, pieces: list[int]) -> None:
@@ -35,7 +36,7 @@ def test_samples_come_back_whatever_pieces_they_were_written_in(
     logic = rng.integers(0, 2, length).astype(np.uint8)
     path = tmp_path_factory.mktemp("jls") / "a.jls"
     write(path, current, logic, data.draw(st.lists(st.integers(0, length), max_size=4)))
-    with JlsTrace(path) as trace:
+    with MappedJls(path) as trace:
         assert (trace.rate_hz, trace.length, set(trace.channels)) == (1000.0, length, {"current", "gpi0"})
         start = data.draw(st.integers(0, length))
         stop = data.draw(st.integers(start, length))
@@ -49,7 +50,7 @@ def test_a_gap_is_nan_and_says_nothing_on_stderr(tmp_path: Path, capfd: pytest.C
         for start in (0, 300):
             writer.write("current", start, np.ones(100, np.float32))
             writer.write("gpi0", start, np.ones(100, np.uint8))
-    with JlsTrace(path) as trace:
+    with MappedJls(path) as trace:
         current = trace.read("current", 0, 400)
         assert np.isnan(current[100:300]).all()
         assert not np.isnan(current[:100]).any()
@@ -67,7 +68,7 @@ def test_a_trace_is_never_rewritten(tmp_path: Path) -> None:
 def test_reading_outside_the_trace_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.jls"
     write(path, np.ones(10, np.float32), np.ones(10, np.uint8), [])
-    with JlsTrace(path) as trace:
+    with MappedJls(path) as trace:
         with pytest.raises(IndexError):
             trace.read("current", 0, 11)
         with pytest.raises(IndexError):
@@ -83,7 +84,7 @@ def test_an_unclosed_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
     data[16:24] = bytes(8)
     path.write_bytes(data)
     with pytest.raises(DataError, match="never closed") as caught:
-        JlsTrace(path)
+        MappedJls(path)
     assert "pyjls copy" in str(caught.value.advice)
 
 
@@ -94,12 +95,12 @@ def test_a_truncated_file_is_refused(tmp_path: Path, share: float) -> None:
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
     with pytest.raises(DataError):
-        JlsTrace(path)
+        MappedJls(path)
 
 
 def test_a_missing_file_and_an_unknown_format_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot read the trace"):
-        JlsTrace(tmp_path / "absent.jls")
+        MappedJls(tmp_path / "absent.jls")
     ref = TraceRef(instrument="m", path="a.xyz", format="xyz", rate_hz=1.0, samples=1)
     with pytest.raises(DataError, match="unknown trace format 'xyz'"):
         open_trace(tmp_path, ref)

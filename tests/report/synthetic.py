@@ -17,7 +17,7 @@ import pandas as pd
 
 from lab.record.documents import Mark, PassBegin, PassEnd, TraceRef, to_json
 from lab.record.manifest import write_manifest
-from lab.record.traces.jls import JlsWriter
+from lab.record.traces.jls_writer import JlsWriter
 
 NETWORKS = ("InceptionV3", "ResNet50", "MobileNet", "VGG16")
 PLATFORMS = ("CPU 1-core", "CPU 4-core", "NPU")

@@ -1,9 +1,9 @@
 """CRC-32C (Castagnoli) of many equally long pieces at once, by NumPy: the checksum that JLS files carry.
 
-Reflected CRCs are linear over GF(2): feeding four bytes ``d`` to the register ``r`` gives ``A(r ^ d)``, where the linear
-map ``A`` shifts four zero bytes through. A stream of words is therefore folded in pairs, ``A(first) ^ second``, these in
-pairs with ``A²``, and so on: half of the work vanishes with each level, and each level is two table look-ups per pair over
-whole arrays. Zeros in front of a stream change nothing, so an odd number of words is made even by one.
+Reflected CRCs are linear over GF(2): feeding four bytes ``d`` to the register ``r`` gives ``A(r ^ d)``, where the
+linear map ``A`` shifts four zero bytes through. A stream of words is therefore folded in pairs, ``A(first) ^ second``,
+these in pairs with ``A²``, and so on: half of the work vanishes with each level, and each level is two table look-ups
+per pair over whole arrays. Zeros in front of a stream change nothing, so an odd number of words is made even by one.
 
 Reference: G. Castagnoli, S. Bräuer, M. Herrmann, *Optimization of cyclic redundancy-check codes with 24 and 32 parity
 bits*, IEEE Trans. Commun. 41 (1993); check value of ``123456789`` is 0xE3069283 (RFC 3720, appendix B.4).

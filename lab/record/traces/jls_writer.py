@@ -1,4 +1,4 @@
-"""JLS v2 files (the Joulescope's own format), through the vendor's library ``pyjls``."""
+"""Writing JLS v2 files (the Joulescope's own format), through the vendor's library ``pyjls``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-
-from lab.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -145,109 +143,6 @@ class _LogicTail:
             return self._start, self._bits
         filled = np.concatenate([self._bits, np.full(8 - self._bits.size, self._bits[-1], dtype=np.uint8)])
         return self._start, np.packbits(filled, bitorder="little")
-
-
-class JlsTrace:
-    """A JLS file as a :class:`~lab.record.traces.protocol.TraceReader`.
-
-    Channels are found by their names. Raises :class:`DataError` if the file is missing, was never closed, is damaged,
-    or its channels have different rates.
-    """
-
-    def __init__(self, path: Path) -> None:
-        from pyjls import Reader
-
-        _refuse_unclosed(path)
-        try:
-            self._reader = Reader(str(path))
-        except Exception as error:
-            raise DataError(f"{path}: not a readable JLS file ({error})") from error
-        self._path = path
-        signals = {signal.name: signal for signal in self._reader.signals.values() if signal.sample_rate}
-        rates = {signal.sample_rate for signal in signals.values()}
-        if len(rates) != 1:
-            self.close()
-            raise DataError(f"{path}: found sample rates {sorted(rates)}, expected one rate for all channels")
-        self._ids = {name: signal.signal_id for name, signal in signals.items()}
-        self._lengths = {name: int(signal.length) for name, signal in signals.items()}
-        self._rate = float(rates.pop())
-        analog = [length for name, length in self._lengths.items() if not name.startswith("gpi")]
-        # Logic channels are filled up to whole bytes, so only analog ones tell how long the recording was.
-        self._length = max(analog) if analog else max(self._lengths.values())
-
-    @property
-    def rate_hz(self) -> float:
-        """Samples per second."""
-        return self._rate
-
-    @property
-    def length(self) -> int:
-        """Samples of the longest analog channel."""
-        return self._length
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """The channels in the file."""
-        return tuple(self._ids)
-
-    def read(self, channel: str, start: int, stop: int) -> NDArray[Any]:
-        """Samples of a channel; see :meth:`lab.record.traces.protocol.TraceReader.read`."""
-        import numpy as np
-
-        if not 0 <= start <= stop <= self._length:
-            raise IndexError(f"samples {start}…{stop} of a trace of {self._length}")
-        logic = channel.startswith("gpi")
-        signal = self._ids[channel]
-        out = np.zeros(stop - start, np.uint8) if logic else np.full(stop - start, np.nan, np.float32)
-        for first in range(start, min(stop, self._lengths[channel]), _CHUNK):
-            last = min(first + _CHUNK, stop, self._lengths[channel])
-            try:
-                piece = self._reader.fsr(signal, first, last - first)
-            except Exception as error:
-                raise DataError(f"{self._path}: channel {channel} is damaged near sample {first} ({error})") from error
-            if logic:
-                piece = np.unpackbits(piece, bitorder="little")[: last - first]
-            out[first - start : last - start] = piece
-        return out
-
-    def close(self) -> None:
-        """Let go of the file. Idempotent."""
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-_MAGIC = b"jlsfmt\r\n \n \x1a "
-
-
-def _refuse_unclosed(path: Path) -> None:
-    """Raise for a file that the library must not see: its reader may crash on one that was never closed.
-
-    The header's bytes 16 to 23 hold the file's length, and are zero until it is closed.
-    """
-    try:
-        with path.open("rb") as file:
-            header = file.read(32)
-    except OSError as error:
-        raise DataError(f"{path}: cannot read the trace ({error.strerror})") from error
-    if len(header) < 32 or not header.startswith(_MAGIC):
-        raise DataError(f"{path}: not a JLS v2 file")
-    if header[16:24] == bytes(8):
-        raise DataError(
-            f"{path}: the trace was never closed (its recorder died)",
-            advice=f"`python -m pyjls copy {path} RECOVERED.jls` recovers what was written",
-        )
-    size = path.stat().st_size
-    if int.from_bytes(header[16:24], "little") > size:
-        raise DataError(f"{path}: the trace is cut short ({size} bytes are there)")
 
 
 @contextmanager
