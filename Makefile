@@ -63,6 +63,7 @@ bench: $(READY_DEV)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/plan_expansion.py
 	$(BIN)/python benchmarks/trial_overhead.py
+	$(BIN)/python benchmarks/study.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -13,6 +13,8 @@ from analysis.correlations import correlations_frame
 from analysis.covariates import Covariates
 from analysis.tables import Row, results_frame, summary_frames
 from analysis.trial import Campaign, trial_quantities
+from lab.record.manifest import FILE
+from lab.record.manifest_shape import ANALYSIS, require
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +45,7 @@ def process(record: Record) -> Results:
     the verdict of their results.
     """
     manifest = record.manifest
+    require(manifest, ANALYSIS, str(record.root / FILE))
     campaign = Campaign.of(record)
     covariates = Covariates.of(record)
     trials: list[Mapping[str, Any]] = manifest["plan"]["trials"]

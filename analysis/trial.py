@@ -54,7 +54,7 @@ class Campaign:
             for name, entry in (manifest.get("instruments") or {}).items()
         }
         resolved = (manifest["experiment"].get("resolved") or {}).get("workload") or {}
-        lost = tuple((item["what"], item["reason"]) for item in manifest["plan"].get("unavailable", ()))
+        lost = tuple((item["what"], item["reason"]) for item in manifest["plan"].get("unavailable") or ())
         return cls(
             record=record,
             passes=record.passes(),

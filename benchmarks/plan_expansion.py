@@ -10,6 +10,8 @@ trial.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
 import random
 import sys
@@ -76,8 +78,10 @@ def main() -> None:
     """Time both with pyperf and print them side by side."""
     runner = pyperf.Runner(processes=5, values=3, warmups=1)
     args = runner.parse_args([*sys.argv[1:], "--quiet"])
-    lab = runner.bench_func("lab", by_lab)
-    hand = runner.bench_func("by hand", by_hand)
+    # pyperf prints a line of its own for each; the table below says it all.
+    with contextlib.redirect_stdout(io.StringIO()):
+        lab = runner.bench_func("lab", by_lab)
+        hand = runner.bench_func("by hand", by_hand)
     if args.worker:
         return
     trials = len(by_lab().trials)

@@ -30,8 +30,10 @@ def mean_s(name: str, command: list[str], folder: Path) -> float:
     """Mean wall time of one start, by pyperf."""
     output = folder / f"{len(list(folder.iterdir()))}.json"
     subprocess.run(
-        [sys.executable, "-m", "pyperf", "command", "--quiet", "--processes=10", "--values=2", "--warmups=1"]
-        + ["--name", name, "--output", str(output), "--", *command],
+        [
+            *[sys.executable, "-m", "pyperf", "command", "--quiet", "--processes=10", "--values=2", "--warmups=1"],
+            *["--name", name, "--output", str(output), "--", *command],
+        ],
         check=True,
         cwd=ROOT,
         stdout=subprocess.DEVNULL,

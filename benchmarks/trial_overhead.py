@@ -10,6 +10,8 @@ counted. Needs perf.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import shutil
 import subprocess
 import sys
@@ -107,8 +109,10 @@ def main() -> None:
         sys.exit("trial_overhead.py: perf is not installed (Debian: apt install linux-perf)")
     runner = pyperf.Runner(processes=5, values=3, warmups=1, loops=TRIALS)
     args = runner.parse_args([*sys.argv[1:], "--quiet"])
-    peer = runner.bench_time_func("perf stat", bare)
-    lab = runner.bench_time_func("lab", by_lab)
+    # pyperf prints a line of its own for each; the table below says it all.
+    with contextlib.redirect_stdout(io.StringIO()):
+        peer = runner.bench_time_func("perf stat", bare)
+        lab = runner.bench_time_func("lab", by_lab)
     if args.worker:
         return
     print(f"{'one trial of `true`':<28}{'mean':>10}{'std dev':>12}{'beyond perf':>14}{'ratio':>9}")

@@ -229,7 +229,8 @@ def _trace(record_root: Path, manifest: Mapping[str, Any], tables: ResultTables,
     from lab.record.reader import Record
     from lab.record.traces import open_trace
 
-    example = _example_pass(Record(record_root, dict(manifest)), tables)
+    # Whether a damaged log is good enough was decided when the tables were made.
+    example = _example_pass(Record(record_root, dict(manifest), salvage=True), tables)
     if example is None:
         raise NothingToDrawError("no completed energy pass with a trace and a window")
     pass_data, ref = example

@@ -11,7 +11,7 @@ from instruments import protocol
 from instruments.protocol import Instrument
 from lab.bench import model
 from lab.boards.protocol import Board, Command
-from lab.errors import HardwareError
+from lab.errors import HardwareError, UsageError
 
 if TYPE_CHECKING:
     from instruments.cachegrind import CacheGeometry
@@ -112,10 +112,25 @@ def _instrument(name: str, item: model.Instrument, path: Path, run: RunCommand) 
             f"{path}: instruments.{name}: a simulated Joulescope has no line to watch here",
             advice="simulated meters go with a simulated board",
         )
-    raise HardwareError(
-        f"{path}: instruments.{name}: this version cannot drive a real {item.model} yet",
-        advice="use a simulated bench, or replay a recording",
-    )
+    return _joulescope(name, item, path)
+
+
+def _joulescope(name: str, item: model.Joulescope, path: Path) -> Instrument:
+    from instruments.joulescope.instrument import Joulescope
+    from instruments.joulescope.settings import JoulescopeSettings
+
+    try:
+        settings = JoulescopeSettings(
+            model=item.model,
+            rate_hz=item.rate,
+            range_name=item.range,
+            window_line=item.window_line,
+            accuracy=_accuracy(item.accuracy),
+            serial=item.serial,
+        )
+    except UsageError as error:
+        raise UsageError(f"{path}: instruments.{name}: {error.message}", advice=error.advice) from None
+    return Joulescope(name, settings)
 
 
 def _simulated_joulescope(

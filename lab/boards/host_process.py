@@ -134,7 +134,9 @@ class HostProcess:
         met = False
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._group, number)
-            met = True
+            # A group may hold nothing but ended processes that nobody has reaped yet (perf leaves its child so): they
+            # take signals and never go away by them.
+            met = _any_alive(self._group)
         for pid in _processes_marked(f"{_MARK}={self._token}".encode()):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
@@ -160,6 +162,19 @@ def _account(usage: resource.struct_rusage, elapsed_s: float) -> dict[str, float
         "voluntary_switches": float(usage.ru_nvcsw),
         "involuntary_switches": float(usage.ru_nivcsw),
     }
+
+
+def _any_alive(group: int) -> bool:
+    """True if a process of this group is more than a zombie."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # Behind the command's name, which may hold anything: state, parent, group.
+            state, _, its_group = stat.read_text(errors="replace").rpartition(")")[2].split()[:3]
+        except (OSError, ValueError):  # it ended meanwhile
+            continue
+        if int(its_group) == group and state not in "ZX":
+            return True
+    return False
 
 
 def _processes_marked(entry: bytes) -> Iterator[int]:

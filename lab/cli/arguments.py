@@ -24,7 +24,8 @@ def add_override_argument(parser: argparse.ArgumentParser) -> None:
         default=[],
         dest="overrides",
         metavar="KEY=VALUE",
-        help="change a value, e.g. --set repeats=3 or --set bench:instruments.meter.rate=10kHz; may be repeated",
+        help="change a value, e.g. --set repeats=3 or --set bench:instruments.meter.rate=10kHz; "
+        "bench:instruments.NAME=null leaves an instrument out; may be repeated",
     )
 
 
@@ -47,6 +48,15 @@ def add_record_argument(parser: argparse.ArgumentParser) -> None:
         help="a record's folder, its short id, an experiment's name (its newest record), or `latest`",
     )
     add_records_argument(parser)
+
+
+def add_verify_argument(parser: argparse.ArgumentParser) -> None:
+    """``--no-verify``."""
+    parser.add_argument(
+        "--no-verify",
+        action="store_true",
+        help="take the raw files as they are: changed ones too, and what is left of damaged ones",
+    )
 
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:

@@ -22,18 +22,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List records, oldest first; a damaged one is listed with its problem."""
+    """List records, oldest first; a damaged one is listed with its problem, and the exit code is then 4."""
     from lab.record.store import find_records
 
     found = [item for item in find_records(args.records) if args.experiment in (None, item.root.parent.name)]
+    code = ExitCode.DATA if any(item.problem for item in found) else ExitCode.OK
     if args.json:
         print(json.dumps([_to_json(item) for item in found], indent=1))
-        return int(ExitCode.OK)
+        return int(code)
     if not found:
         print(f"no records below {args.records}; `lab run EXPERIMENT.yaml` makes one", file=sys.stderr)
     for item in found:
         _print_row(item)
-    return int(ExitCode.OK)
+    return int(code)
 
 
 def _to_json(item: RecordFolder) -> dict[str, object]:

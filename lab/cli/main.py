@@ -69,6 +69,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output has seen enough (`lab list | head`); Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.OK)
+    except OSError as error:
+        if os.environ.get("LAB_DEBUG"):
+            raise
+        # A folder that may not be written, a full disk: nothing that the lab could have known.
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"lab: {where}{error.strerror or error}", file=sys.stderr)
+        return int(ExitCode.USAGE)
     except Exception as error:
         if os.environ.get("LAB_DEBUG"):
             raise

@@ -11,10 +11,47 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
+_SHOWN_FAILURES = 5
+
 
 def campaign_progress(quiet: bool) -> Progress:
-    """A bar where somebody is looking, silence where nobody is."""
-    return Silent() if quiet or not sys.stderr.isatty() else ProgressBar()
+    """A bar where somebody is looking, faults alone where nobody is, nothing if ``quiet``."""
+    if quiet:
+        return Silent()
+    return ProgressBar() if sys.stderr.isatty() else FaultLines()
+
+
+class FaultLines(Silent):
+    """What goes wrong, for whoever reads a log: a line for each of the first passes that fail, then how many more."""
+
+    def __init__(self) -> None:
+        self._failed = 0
+        self._faulty = 0
+
+    def pass_ends(self, pass_id: str, state: str, faults: tuple[str, ...]) -> None:
+        """Say that a pass failed; count those that carry faults."""
+        if state != "done":
+            self._failed += 1
+            if self._failed <= _SHOWN_FAILURES:
+                print(f"{pass_id} failed: {', '.join(faults)}", file=sys.stderr)
+        elif faults:
+            self._faulty += 1
+
+    def close(self) -> None:
+        """Say how many more failed, and how many carry faults."""
+        if (more := self._failed - _SHOWN_FAILURES) > 0:
+            print(f"… and {_passes(more, 'more ')} failed", file=sys.stderr)
+        if self._faulty:
+            print(_with_faults(self._faulty), file=sys.stderr)
+        self._failed = self._faulty = 0
+
+
+def _passes(count: int, more: str = "") -> str:
+    return f"{count} {more}{'pass' if count == 1 else 'passes'}"
+
+
+def _with_faults(count: int) -> str:
+    return f"{_passes(count)} {'carries' if count == 1 else 'carry'} faults (see the verdicts)"
 
 
 class ProgressBar:
@@ -73,5 +110,5 @@ class ProgressBar:
         """Take the bar away; say how many passes carry a fault."""
         self._bar.stop()
         if self._faulty:
-            self._bar.console.print(f"{self._faulty} passes carry faults (see the verdicts)")
+            self._bar.console.print(_with_faults(self._faulty))
         self._faulty = 0

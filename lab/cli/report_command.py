@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import argparse
 
-from lab.cli.arguments import add_record_argument
+from lab.cli.arguments import add_record_argument, add_verify_argument
+from lab.cli.opened_record import opened_record
 from lab.errors import ExitCode
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``lab report``."""
     add_record_argument(parser)
+    add_verify_argument(parser)
     parser.add_argument("--open", action="store_true", help="open it in the browser")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write report.html and say where it lies."""
+    """Write report.html and say where it lies; exit code 4 if a raw file changed since the record was sealed."""
     from analysis.process import process
-    from lab.record.reader import Record
-    from lab.record.store import resolve_record
     from lab.report.build import write_report
 
-    root = resolve_record(args.records, args.record)
-    path = write_report(root, process(Record.open(root)))
+    record = opened_record(args)
+    path = write_report(record.root, process(record))
     print(path)
     if args.open:
         import webbrowser

@@ -28,7 +28,9 @@ def run(args: argparse.Namespace) -> int:
     stop_on_terminate()
     loaded = load_experiment(args.experiment, args.overrides, args.bench)
     progress = campaign_progress(args.quiet)
-    print(f"{loaded.experiment.experiment} on {loaded.bench.bench} ({loaded.bench.board.kind} board)", file=sys.stderr)
+    if sys.stderr.isatty() and not args.quiet:
+        board = f"{loaded.bench.board.kind} board"
+        print(f"{loaded.experiment.experiment} on {loaded.bench.bench} ({board})", file=sys.stderr)
     finished = start(loaded, args.records, cache_folder(), progress)
     return show_finished(finished, args)
 
@@ -45,7 +47,7 @@ def stop_on_terminate() -> None:
 def show_finished(finished: object, args: argparse.Namespace) -> int:
     """Process the record of a campaign that ended, say what came of it; returns the exit code."""
     from lab.record.reader import Record
-    from lab.runner.processing import process_record
+    from lab.runner.processing import described, process_record
     from lab.runner.session import Finished
 
     assert isinstance(finished, Finished)
@@ -58,6 +60,5 @@ def show_finished(finished: object, args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"state": outcome.state, **processed.to_json()}, indent=1))
     else:
-        print(f"record    {finished.root}\nstate     {outcome.state}")
-        print(processed.describe())
+        print(described("record", finished.root), described("state", outcome.state), processed.describe(), sep="\n")
     return int(outcome.exit_code)

@@ -6,7 +6,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from lab.cli.arguments import add_json_argument, add_record_argument
+from lab.cli.arguments import add_json_argument, add_record_argument, add_verify_argument
+from lab.cli.opened_record import opened_record
 from lab.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -22,15 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--budget", action="store_true", help="the uncertainty budget, term by term")
     what.add_argument("--faults", action="store_true", help="every fault that was seen, pass by pass")
     what.add_argument("--provenance", action="store_true", help="what was measured on what, with which versions")
+    add_verify_argument(parser)
     add_json_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print results (or budget, faults, provenance) of one record."""
-    from lab.record.reader import Record
-    from lab.record.store import resolve_record
-
-    record = Record.open(resolve_record(args.records, args.record))
+    """Print results (or budget, faults, provenance) of one record; exit code 4 if its raw files changed."""
+    record = opened_record(args)
     if args.faults:
         _show(args.json, _faults(record), _faults_text(record))
     elif args.provenance:

@@ -19,8 +19,8 @@ def apply_overrides(
     """The document with each ``key=value`` applied, in order; values are YAML.
 
     A key may be new only where the typed model decides about it later: the entries of the top-level mappings in
-    ``named`` (factors, instruments) are named by the file, so a new one there is a mistake. What is wrong with an
-    override is found along with everything else, its place being ``--set key=value``.
+    ``named`` (factors, instruments) are named by the file, so a new one there is a mistake, and ``name=null`` takes
+    one out. What is wrong with an override is found along with everything else, its place being ``--set key=value``.
     """
     if not overrides:
         return document
@@ -83,7 +83,9 @@ def _put(data: Any, location: Location, value: Any, place: Place, named: Collect
         step, finding = _step(target, part, here, place, must_exist=len(here) == 1 and here[0] in named)
         if finding is not None:
             return finding
-        if last:
+        if last and value is None and depth == 1 and here[0] in named:
+            del target[step]
+        elif last:
             target[step] = value
         else:
             if isinstance(target, dict) and target.get(step) is None:

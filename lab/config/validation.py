@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -84,7 +84,9 @@ def _finding(document: Document, model: type[BaseModel], error: ErrorDetails) ->
     if kind == "missing":
         return Finding(location=location, message="missing key", at_key=True)
     if kind == "extra_forbidden":
-        return _unknown_key(location, keys_at(model, error["loc"][:-1]), document.at(location[:-1]))
+        # An override that misspells a key means one that may well be in the file already.
+        taken = () if document.is_overridden(location) else document.at(location[:-1])
+        return _unknown_key(location, keys_at(model, error["loc"][:-1]), taken)
     if kind == "union_tag_not_found":
         kinds = one_of(kinds_at(model, error["loc"]))
         return Finding(location=(*location, "kind"), message="missing key", expected=kinds, at_key=True)
@@ -120,9 +122,10 @@ def _wrong_type(found: Any, expected: str) -> dict[str, Any]:
     return {"message": "has no value" if found is None else "wrong type", "expected": expected}
 
 
-def _unknown_key(location: Location, known: list[str], siblings: Mapping[str, Any]) -> Finding:
+def _unknown_key(location: Location, known: list[str], taken: Collection[str]) -> Finding:
+    """A key that nobody knows; one that is ``taken`` is not proposed in its place."""
     key = str(location[-1])
-    unused = [name for name in known if name not in siblings]
+    unused = [name for name in known if name not in taken]
     return Finding(
         location=location,
         message="unknown key",

@@ -51,7 +51,7 @@ class ProgramWorkload(Model):
     )
     data: ProgramData | None = Field(None, description="Input files, if the program needs any")
     command: Annotated[tuple[Template, ...], Field(min_length=1)] = Field(description="Command of one pass")
-    reader: Identifier = Field(description="Which reader understands what the program prints")
+    reader: Identifier = Field(description="Which reader understands what the program prints; none: kept, not read")
     per: Literal["inference", "process"] = Field("inference", description="What results are stated per")
 
 

@@ -173,11 +173,11 @@ def from_json(data: dict[str, JsonValue]) -> Document:
     values = {key: value for key, value in data.items() if key != "doc"}
     if unknown := sorted(values.keys() - _FIELDS[kind]):
         raise ValueError(f"{kind} document with unknown field {unknown[0]!r}")
-    if "reasons" in values:
-        values["reasons"] = tuple(values["reasons"])
-    if "traces" in values:
-        values["traces"] = tuple(_trace_ref(item) for item in values["traces"])
     try:
+        if "reasons" in values:
+            values["reasons"] = tuple(values["reasons"])
+        if "traces" in values:
+            values["traces"] = tuple(_trace_ref(item) for item in values["traces"])
         return cls(**values)
     except TypeError as error:
         raise ValueError(f"{kind} document: {error}") from error

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from lab.errors import DataError
-from lab.record.documents import Document, from_json, to_json
+from lab.record.documents import Document, Fault, PassBegin, PassEnd, from_json, to_json
 
 
 def utc_now() -> str:
@@ -56,22 +56,38 @@ class EventLog:
         self.close()
 
 
-def read_events(path: Path) -> Iterator[Document]:
+def read_events(path: Path, *, salvage: bool = False) -> Iterator[Document]:
     """The documents of a log, in order.
 
     A last line without its end was being written when the process died: it is left out. Anything else that cannot be
-    read raises :class:`DataError` with file and line.
+    read raises :class:`DataError` with file and line. With ``salvage``, a damaged line is a fault of the pass whose
+    beginning stands before it and whose end does not: nobody knows what it said of that pass.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot read the event log ({error.strerror})") from error
     lines = data.split(b"\n")
+    begun: PassBegin | None = None
     for number, line in enumerate(lines[:-1], start=1):
         try:
-            yield from_json(json.loads(line))
+            document = from_json(json.loads(line))
         except ValueError as error:
-            raise DataError(f"{path}:{number}: damaged document ({error})") from error
+            problem = f"damaged document ({error})"
+            if not salvage:
+                raise DataError(f"{path}:{number}: {problem}") from error
+            document = Fault(
+                pass_id=None if begun is None else begun.pass_id,
+                attempt=1 if begun is None else begun.attempt,
+                source="record",
+                code="log_damaged",
+                detail=f"{path.name}:{number}: {problem}",
+            )
+        if isinstance(document, PassBegin):
+            begun = document
+        elif isinstance(document, PassEnd):
+            begun = None
+        yield document
 
 
 def _cut_torn_line(path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.errors import DataError
+from lab.record.manifest_shape import RECORD, require
 
 SCHEMA = "lab.record/1"
 FILE = "manifest.json"
@@ -52,6 +53,7 @@ def read_manifest(root: Path) -> Manifest:
             advice="read it with the version of lab that wrote it",
         )
     assert isinstance(manifest, dict)
+    require(manifest, RECORD, str(path))
     return manifest
 
 

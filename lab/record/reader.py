@@ -13,6 +13,8 @@ from lab.record.events import read_events
 from lab.record.manifest import Manifest, read_manifest, sha256_of
 from lab.record.writer import EVENTS
 
+_SHOWN_PROBLEMS = 8
+
 
 @dataclass(frozen=True, slots=True)
 class PassData:
@@ -31,16 +33,20 @@ class PassData:
 
 
 class Record:
-    """A record on disk, read only."""
+    """A record on disk, read only.
 
-    def __init__(self, root: Path, manifest: Manifest) -> None:
+    With ``salvage``, a damaged line of the event log spoils the pass it stands in, not the whole record.
+    """
+
+    def __init__(self, root: Path, manifest: Manifest, *, salvage: bool = False) -> None:
         self.root = root
         self.manifest = manifest
+        self._salvage = salvage
 
     @classmethod
-    def open(cls, root: Path) -> Record:
+    def open(cls, root: Path, *, salvage: bool = False) -> Record:
         """Open a record's folder. Raises :class:`DataError` if it is not one."""
-        return cls(root, read_manifest(root))
+        return cls(root, read_manifest(root), salvage=salvage)
 
     def path(self, relative: str) -> Path:
         """A file of the record. Raises :class:`DataError` for a path that leads out of the record's folder."""
@@ -52,7 +58,7 @@ class Record:
     @cached_property
     def documents(self) -> list[Document]:
         """All documents, in the order they were written."""
-        return list(read_events(self.root / EVENTS))
+        return list(read_events(self.root / EVENTS, salvage=self._salvage))
 
     def attempts(self) -> dict[str, int]:
         """How often each pass was begun, completed or not."""
@@ -114,3 +120,13 @@ class Record:
             elif sha256_of(path) != expected:
                 problems.append(f"{relative}: changed since the record was sealed")
         return problems
+
+    def require_unchanged(self, *, advice: str) -> None:
+        """Raise :class:`DataError` if :meth:`verify` finds something, with the first few things it finds."""
+        problems = self.verify()
+        if not problems:
+            return
+        lines = problems[:_SHOWN_PROBLEMS]
+        if more := len(problems) - len(lines):
+            lines.append(f"… and {more} more")
+        raise DataError("\n  ".join([f"{self.root}: the raw files are not what was recorded:", *lines]), advice=advice)

@@ -76,7 +76,9 @@ _REASONS = (
         "let the board settle longer; look for background work",
     ),
     Reason("idle_too_short", _D, "idle was too short to state its uncertainty", "raise passes.energy.idle"),
-    Reason("trace_unreadable", _I, "the trace file cannot be read", "run `lab show RECORD` to see which"),
+    Reason(
+        "trace_unreadable", _I, "the trace file cannot be read", "see results.csv for the passes; restore their traces"
+    ),
     # windows and marks
     Reason(
         "no_window",
@@ -138,7 +140,13 @@ _REASONS = (
     Reason("no_power_meter", _I, "no instrument on this bench measures power", "name a bench with a power meter"),
     Reason("no_counter_source", _I, "no instrument on this bench counts this event", "add one to the bench file"),
     Reason("pass_missing", _I, "the pass was not completed", "run `lab resume RECORD`"),
-    Reason("pass_failed", _I, "the pass failed", "read its fault documents: `lab show RECORD`"),
+    Reason("pass_failed", _I, "the pass failed", "read its fault documents: `lab show --faults RECORD`"),
+    Reason(
+        "log_damaged",
+        _I,
+        "a line of events.jsonl about this pass is damaged: what it said is lost",
+        "restore events.jsonl from a copy of the record",
+    ),
     # uncertainty
     Reason(
         "placeholder_accuracy",
@@ -147,7 +155,7 @@ _REASONS = (
         "enter the data sheet's limits in the bench file",
     ),
     Reason("single_repeat", _D, "one repeat: its scatter is unknown", "ask for three repeats or more"),
-    Reason("repeats_lost", _D, "some repeats are invalid and left out", "run `lab show RECORD` to see which"),
+    Reason("repeats_lost", _D, "some repeats are invalid and left out", "see results.csv for which, and why"),
     Reason(
         "assumed_voltage",
         _D,

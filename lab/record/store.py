@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lab.errors import UsageError
+from lab.errors import DataError, UsageError
 from lab.record.manifest import FILE, Manifest, read_manifest
 
 
@@ -51,7 +51,7 @@ def find_records(records: Path) -> Iterator[RecordFolder]:
 def resolve_record(records: Path, name: str) -> Path:
     """The folder that a person means by ``name``: a path, a short id, an experiment's name (its newest), ``latest``.
 
-    Raises :class:`UsageError` if there is none or more than one.
+    Raises :class:`UsageError` if there is none or more than one, :class:`DataError` for a folder that is no record.
     """
     path = Path(name)
     if (path / FILE).is_file():
@@ -63,6 +63,8 @@ def resolve_record(records: Path, name: str) -> Path:
         matches = by_experiment[-1:]
     else:
         matches = [root for root in roots if root.name == name or root.name.endswith("-" + name)]
+    if not matches and path.is_dir():
+        raise DataError(f"{path}: not a record (it has no {FILE})", advice="`lab list` shows the records there are")
     if not matches:
         raise UsageError(f"no record {name!r} here or below {records}", advice="`lab list` shows the records there are")
     if len(matches) > 1:

@@ -103,7 +103,8 @@ def write_report(record_root: Path, results: ResultTables) -> Path:
     ``results`` are the tables of :mod:`analysis.process`. Raises :class:`lab.errors.DataError` if the folder is not a
     record.
     """
-    record = Record.open(record_root)
+    # Whether a damaged log is good enough was decided when the tables were made.
+    record = Record.open(record_root, salvage=True)
     figures = write_figures(record_root, record.manifest, results)
     path = record_root / FILE
     path.write_text(render(record, results, figures), encoding="utf-8")

@@ -66,7 +66,13 @@ def held(equipment: Equipment) -> Iterator[None]:
         equipment.board.open()
         for instrument in equipment.instruments.values():
             stack.callback(instrument.close)
-            instrument.open()
+            try:
+                instrument.open()
+            except HardwareError as error:
+                leave_out = f"or do without: --set bench:instruments.{instrument.name}=null"
+                raise HardwareError(
+                    error.message, advice=f"{error.advice}; {leave_out}" if error.advice else leave_out
+                ) from error
         yield
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from lab.bench import model as bench_model
 from lab.bench.assemble import assemble_bench
 from lab.config.environment import resolve
-from lab.errors import HardwareError
+from lab.errors import HardwareError, UsageError
 from lab.experiment import model
 from lab.runner.campaign import Equipment
 from lab.workloads.protocol import Workload
@@ -32,6 +32,7 @@ def _workload(
     if isinstance(workload, model.ProgramWorkload):
         from lab.workloads.program import ProgramSettings, ProgramWorkload
 
+        _check_reader(workload.reader)
         return ProgramWorkload(
             ProgramSettings(
                 source=resolve(workload.source, experiment_folder).resolve(),
@@ -46,6 +47,16 @@ def _workload(
     from lab.workloads.recorded import RecordedSession
 
     return RecordedSession(resolve(workload.folder, experiment_folder), workload.session)
+
+
+def _check_reader(name: str) -> None:
+    """Find a misspelt reader now, not when all passes are done."""
+    from analysis.readers import PROGRAM_READERS
+
+    known = [*PROGRAM_READERS, "none"]
+    if name not in known:
+        advice = f"there are: {', '.join(known)} (none: what the program prints is kept, not read)"
+        raise UsageError(f"workload.reader: no reader is called {name!r}", advice=advice)
 
 
 def _tflite_benchmark(

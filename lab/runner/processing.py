@@ -32,11 +32,12 @@ class ProcessOutcome:
     def describe(self) -> str:
         """For people: verdicts first, then where to look."""
         counts = ", ".join(f"{count} {name}" for name, count in self.verdicts.items() if count)
-        lines = [f"origin    {self.origin}", f"verdicts  {counts or 'no results'}"]
+        rows = [("origin", self.origin), ("verdicts", counts or "no results")]
         if self.missing:
-            lines.append(f"missing   {len(self.missing)} passes: `lab resume {_shown(self.root)}` finishes them")
-        lines += [f"{_purpose(path):9} {_shown(path)}" for path in self.written if path.suffix in {".html", ".csv"}]
-        return "\n".join(lines)
+            passes = "1 pass" if len(self.missing) == 1 else f"{len(self.missing)} passes"
+            rows.append(("missing", f"{passes}: `lab resume {_shown(self.root)}` tries again"))
+        rows += [(_purpose(path), _shown(path)) for path in self.written if path.suffix in {".html", ".csv"}]
+        return "\n".join(described(name, text) for name, text in rows)
 
 
 def process_record(record: Record, *, report: bool) -> ProcessOutcome:
@@ -57,6 +58,11 @@ def process_record(record: Record, *, report: bool) -> ProcessOutcome:
         missing=tuple(record.missing_passes()),
         origin=str(record.manifest["origin"]),
     )
+
+
+def described(name: str, text: object) -> str:
+    """One line of what came of a campaign."""
+    return f"{name:<12}  {text}"
 
 
 def _shown(path: Path) -> str:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from pydantic import BaseModel
+
+from lab import __version__
 from lab.bench.model import Bench
-from lab.errors import UsageError
+from lab.errors import DataError, UsageError
 from lab.experiment.estimate import Estimate, estimate
 from lab.experiment.load import LoadedExperiment
 from lab.experiment.model import Experiment
@@ -19,6 +23,8 @@ from lab.runner.equip import equip
 from lab.runner.manifest import new_manifest
 from lab.runner.progress import Progress
 from lab.workloads.protocol import PassRequest, Workload
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,8 @@ def start(loaded: LoadedExperiment, records: Path, cache: Path, progress: Progre
 def resume(root: Path, cache: Path, progress: Progress) -> Finished:
     """Do the passes that a record still misses, with the experiment and bench it was begun with.
 
-    Raises :class:`UsageError` if nothing is missing.
+    Raises :class:`UsageError` if nothing is missing, :class:`DataError` if what is there changed since it was sealed:
+    the resumed record is sealed anew, and nobody could tell any more.
     """
     record = Record.open(root)
     missing = record.missing_passes()
@@ -68,8 +75,10 @@ def resume(root: Path, cache: Path, progress: Progress) -> Finished:
             f"{root}: nothing is missing, the campaign is complete", advice="`lab process` rebuilds results"
         )
     manifest = record.manifest
-    experiment = Experiment.model_validate(manifest["experiment"]["resolved"])
-    bench = Bench.model_validate(manifest["bench"]["resolved"])
+    if manifest["state"] != "running":
+        record.require_unchanged(advice="restore them, or begin anew with `lab run`")
+    experiment = _as_begun(Experiment, record, "experiment")
+    bench = _as_begun(Bench, record, "bench")
     equipment = equip(experiment, bench, Path(manifest["experiment"]["path"]), Path(manifest["bench"]["path"]))
     completed = frozenset(record.planned()) - frozenset(missing)
     with held(equipment):
@@ -88,6 +97,18 @@ def resume(root: Path, cache: Path, progress: Progress) -> Finished:
             estimated_s=0.0,
         )
     return Finished(root, outcome)
+
+
+def _as_begun(model: type[_Model], record: Record, part: str) -> _Model:
+    """The experiment or the bench of a record."""
+    try:
+        return model.model_validate(record.manifest[part]["resolved"])
+    except (KeyError, TypeError, ValueError) as error:  # pydantic's ValidationError is a ValueError
+        begun_with = record.manifest.get("lab_version")
+        raise DataError(
+            f"{record.root}: the {part} in its manifest is not one that lab {__version__} understands",
+            advice=f"resume it with the version that it was begun with ({begun_with})",
+        ) from error
 
 
 def estimated(loaded: LoadedExperiment, plan: Plan, workload: Workload) -> Estimate:

@@ -2,7 +2,7 @@
 
 Each campaign draws a meter of its own (gain, offset, clock) from its seed; its points share it, so many
 small campaigns say more than one large one. With few repeats Welch–Satterthwaite is known to cover a little less than
-it claims (94.2 % at five repeats where scatter dominates); ten repeats are used here, as in the worked case.
+it claims (docs/uncertainty.md has the figures); ten repeats are used here, as in the worked case.
 """
 
 from __future__ import annotations
