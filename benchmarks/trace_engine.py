@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from analysis.trace_energy import PowerPyramid, window_energies
-from lab.record.traces.jls_writer import JlsWriter
 from lab.record.traces.jls_mapped import MappedJls
+from lab.record.traces.jls_writer import JlsWriter
 
 RATE_HZ = 2_000_000
 WRITTEN_AT_ONCE = 1 << 16

@@ -30,13 +30,13 @@ def run(args: argparse.Namespace) -> int:
 
     from lab.experiment.load import load_experiment
     from lab.experiment.plan import build_plan
-    from lab.runner.equip import equip
+    from lab.runner.equip import make_workload
     from lab.runner.session import estimated
 
     loaded = load_experiment(args.experiment, args.overrides, args.bench).discovered()
     plan = build_plan(loaded.experiment, loaded.bench)
-    equipment = equip(loaded.experiment, loaded.bench, loaded.experiment_path, loaded.bench_path)
-    cost = estimated(loaded, plan, equipment.workload)
+    folders = loaded.experiment_path.parent, loaded.bench_path.parent
+    cost = estimated(loaded, plan, make_workload(loaded.experiment.workload, loaded.bench, *folders))
     if args.json:
         print(json.dumps({"estimate": asdict(cost), **plan.to_json()}, indent=1))
     else:

@@ -20,13 +20,17 @@ def equip(experiment: model.Experiment, bench: bench_model.Bench, experiment_pat
     version cannot drive.
     """
     assembled = assemble_bench(bench, bench_path, campaign_seed=experiment.seed)
-    workload = _workload(experiment.workload, bench, experiment_path.parent, bench_path.parent)
+    workload = make_workload(experiment.workload, bench, experiment_path.parent, bench_path.parent)
     return Equipment(assembled.board, assembled.instruments, workload)
 
 
-def _workload(
+def make_workload(
     workload: model.Workload, bench: bench_model.Bench, experiment_folder: Path, bench_folder: Path
 ) -> Workload:
+    """The adapter of an experiment's workload on a bench; a plan needs no more than this.
+
+    Raises :class:`lab.errors.UsageError` for what cannot be, such as a reader that does not exist.
+    """
     if isinstance(workload, model.TfliteBenchmarkWorkload):
         return _tflite_benchmark(workload, bench.board, bench_folder)
     if isinstance(workload, model.ProgramWorkload):

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from analysis.energy import stretch_energy
 from analysis.trace_energy import PowerPyramid, window_energies
 from lab.errors import DataError
-from lab.record.traces.jls_writer import JlsWriter
 from lab.record.traces.jls_mapped import MappedJls
+from lab.record.traces.jls_writer import JlsWriter
 
 LENGTH = 200_000
 RATE = 1000

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from energyrunner_sessions import MadeSession, log_text, make_session, results_text, trace_bytes
+from energyrunner_sessions import MadeSession, log_text, make_session, results_text, trace_bytes, write_session
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -325,3 +325,14 @@ def test_laps_of_the_meter_that_contradict_the_time_stamps_are_found(
 ) -> None:
     text = _changed(log_text(made[0]), "m-lap-us-500000", "m-lap-us-502000")
     assert any("lap 1" in item.text for item in disagreements(load_session(damage("log.txt", text))))
+
+
+def test_windows_that_the_stamps_mark_but_nobody_published_are_missed(tmp_path: Path) -> None:
+    session = make_session(samples=5000, instants_s=(0.0104, 0.5003, 2.0118, 2.6006, 4.1239), inferences=40, seed=5)
+    folder = write_session(session, tmp_path / "s")
+    lines = (folder / "results.txt").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if "edian" not in line]
+    second = next(number for number, line in enumerate(kept) if "window 4" in line)
+    (folder / "results.txt").write_text("".join(kept[:second]))
+    texts = [item.text for item in disagreements(load_session(folder))]
+    assert "1 windows are published, the time stamps mark 2" in texts

@@ -268,6 +268,10 @@ def disagreements(session: EnergyRunnerSession) -> list[Disagreement]:
     """Where numbers of the session that state the same thing differ by more than their printed digits allow."""
     found = [item for window in session.results.windows for item in _window_disagreements(session, window)]
     windows, results = session.results.windows, session.results
+    # Stamps come in the order begin, window begins, window ends, …: every second stretch is a window.
+    marked = (len(session.stamps_s) - 1) // 2
+    if len(windows) < marked:
+        found.append(Disagreement(None, f"{len(windows)} windows are published, the time stamps mark {marked}"))
     half_j = 0.5 * PRINTED_STEP * 1e-6
     if results.median_energy_j is not None:
         middle = median(window.energy_per_inference_j for window in windows)
