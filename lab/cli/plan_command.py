@@ -36,7 +36,8 @@ def run(args: argparse.Namespace) -> int:
     loaded = load_experiment(args.experiment, args.overrides, args.bench).discovered()
     plan = build_plan(loaded.experiment, loaded.bench)
     folders = loaded.experiment_path.parent, loaded.bench_path.parent
-    cost = estimated(loaded, plan, make_workload(loaded.experiment.workload, loaded.bench, *folders))
+    workload = make_workload(loaded.experiment.workload, loaded.bench, *folders)
+    cost = estimated(loaded.experiment, loaded.bench, plan, workload)
     if args.json:
         print(json.dumps({"estimate": asdict(cost), **plan.to_json()}, indent=1))
     else:

@@ -84,7 +84,8 @@ class ProgressBar:
 
     def campaign_begins(self, passes: int, already_done: int, estimated_s: float) -> None:
         """Show the bar, and the estimate above it; the time left is then learnt from the passes themselves."""
-        self._bar.console.print(f"[dim]{passes} passes to do, about {max(1, round(estimated_s))} s[/dim]")
+        about = f", about {max(1, round(estimated_s))} s" if estimated_s else ""
+        self._bar.console.print(f"[dim]{_passes(passes)} to do{about}[/dim]")
         self._bar.start()
         self._task = self._bar.add_task("passes", total=passes + already_done, completed=already_done)
 

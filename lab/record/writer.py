@@ -41,8 +41,9 @@ class RecordWriter:
         self._lock = _exclusive_lock(root)
         for name in (TRACES, OUTPUT):
             (root / name).mkdir(exist_ok=True)
-        write_manifest(root, manifest)
+        # The log first: what has a manifest is a record, and a record has a log.
         self._log = EventLog(root / EVENTS)
+        write_manifest(root, manifest)
 
     def append(self, *documents: Document) -> None:
         """Append documents to the log."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,10 +15,11 @@ from lab.experiment.estimate import Estimate, estimate
 from lab.experiment.load import LoadedExperiment
 from lab.experiment.model import Experiment
 from lab.experiment.plan import PassPlan, Plan, TrialPlan, build_plan
+from lab.record.quantity import Origin
 from lab.record.reader import Record
 from lab.record.store import new_record_folder
 from lab.record.writer import RecordWriter
-from lab.runner.campaign import CampaignOutcome, Timing, held, run_campaign
+from lab.runner.campaign import CampaignOutcome, Equipment, Timing, held, run_campaign
 from lab.runner.equip import equip
 from lab.runner.manifest import new_manifest
 from lab.runner.progress import Progress
@@ -49,15 +50,14 @@ def start(loaded: LoadedExperiment, records: Path, cache: Path, progress: Progre
         equipment.workload.prepare_campaign(equipment.board, cache)
         root = new_record_folder(records, loaded.experiment.experiment)
         writer = RecordWriter(root, new_manifest(root, loaded, plan, equipment))
-        for name, content in equipment.workload.inputs([dict(trial.settings) for trial in plan.trials]).items():
-            writer.add_input(name, content)
+        _keep_inputs(writer, plan, equipment.workload)
         outcome = run_campaign(
             equipment,
             writer,
             _timing(loaded.experiment),
             progress,
             attempts={},
-            estimated_s=estimated(loaded, plan, equipment.workload).duration_s,
+            estimated_s=_wall_time_s(loaded.experiment, loaded.bench, plan, equipment),
         )
     return Finished(root, outcome)
 
@@ -80,13 +80,16 @@ def resume(root: Path, cache: Path, progress: Progress) -> Finished:
     experiment = _as_begun(Experiment, record, "experiment")
     bench = _as_begun(Bench, record, "bench")
     equipment = equip(experiment, bench, Path(manifest["experiment"]["path"]), Path(manifest["bench"]["path"]))
+    plan = Plan.from_json(manifest["plan"])
     completed = frozenset(record.planned()) - frozenset(missing)
     with held(equipment):
         progress.step("preparing the workload")
         equipment.workload.prepare_campaign(equipment.board, cache)
+        _require_same_program(record, equipment.workload)
         manifest["state"] = "running"
         manifest["files"] = {}
         writer = RecordWriter(root, manifest)
+        _keep_inputs(writer, plan, equipment.workload)
         outcome = run_campaign(
             equipment,
             writer,
@@ -94,9 +97,35 @@ def resume(root: Path, cache: Path, progress: Progress) -> Finished:
             progress,
             attempts=record.attempts(),
             completed=completed,
-            estimated_s=0.0,
+            estimated_s=_wall_time_s(experiment, bench, _without(plan, completed), equipment),
         )
     return Finished(root, outcome)
+
+
+def _keep_inputs(writer: RecordWriter, plan: Plan, workload: Workload) -> None:
+    for name, content in workload.inputs([trial.settings for trial in plan.trials]).items():
+        writer.add_input(name, content)
+
+
+def _require_same_program(record: Record, workload: Workload) -> None:
+    """Raise :class:`UsageError` if what would be run is not what was run before: one record, one program."""
+    before: dict[str, str] = record.manifest["workload"]["versions"]
+    now = workload.versions()
+    changed = [name for name in before if name in now and now[name] != before[name]]
+    if changed:
+        raise UsageError(
+            f"{record.root}: the program changed since the campaign began ({', '.join(changed)})",
+            advice="restore it, or begin anew with `lab run`",
+        )
+
+
+def _without(plan: Plan, completed: frozenset[str]) -> Plan:
+    """The part of a plan that is still to do."""
+    trials = [
+        replace(trial, passes=tuple(item for item in trial.passes if item.pass_id not in completed))
+        for trial in plan.trials
+    ]
+    return replace(plan, trials=tuple(trial for trial in trials if trial.passes))
 
 
 def _as_begun(model: type[_Model], record: Record, part: str) -> _Model:
@@ -111,15 +140,21 @@ def _as_begun(model: type[_Model], record: Record, part: str) -> _Model:
         ) from error
 
 
-def estimated(loaded: LoadedExperiment, plan: Plan, workload: Workload) -> Estimate:
+def _wall_time_s(experiment: Experiment, bench: Bench, plan: Plan, equipment: Equipment) -> float:
+    """About how long a plan takes on the wall clock; 0 where the board's time is not ours and nobody can say."""
+    if equipment.board.origin in (Origin.SIMULATED, Origin.REPLAYED):
+        return 0.0
+    return estimated(experiment, bench, plan, equipment.workload).duration_s
+
+
+def estimated(experiment: Experiment, bench: Bench, plan: Plan, workload: Workload) -> Estimate:
     """How long a plan takes, in board time, and how much disk; nothing is touched."""
 
     def program_s(trial: TrialPlan, item: PassPlan) -> float:
         request = PassRequest(item.kind, item.runs, item.min_duration_s, item.warmup_runs)
         return workload.estimate_s(trial.settings, request)
 
-    experiment = loaded.experiment
-    return estimate(plan, loaded.bench, program_s, warm_up_s=experiment.warm_up, cool_down_s=experiment.cool_down)
+    return estimate(plan, bench, program_s, warm_up_s=experiment.warm_up, cool_down_s=experiment.cool_down)
 
 
 def _timing(experiment: Experiment) -> Timing:

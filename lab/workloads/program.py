@@ -64,9 +64,15 @@ class ProgramWorkload:
         if not settings.source.is_dir():
             raise UsageError(f"workload.source: {settings.source} is not a folder")
         content = _content_hash(settings.source)
-        self._versions = {"source_sha256": content}
+        self._versions = {}
         build = settings.source
-        if settings.build:
+        if not settings.build:
+            # Nothing says which of the folder's files are the program: those that the command names are.
+            named = [part.replace("{source}", str(build)) for part in settings.command]
+            if files := [Path(part) for part in named if Path(part).is_file()]:
+                self._versions["program_sha256"] = _hash_of_files(files)
+        else:
+            self._versions["source_sha256"] = content
             build = self._made(cache.absolute() / "build", "build", settings.build, content)
             self._versions["compiler"] = _first_line([os.environ.get("CC", "cc"), "--version"])
         places = {"source": settings.source, "build": build}

@@ -119,7 +119,7 @@ def test_a_running_campaign_is_not_resumed_beside_itself(tmp_path: Path) -> None
     )
     try:
         deadline = time.monotonic() + 60
-        while not list(tmp_path.glob("*/*/events.jsonl")) and time.monotonic() < deadline:
+        while not list(tmp_path.glob("*/*/manifest.json")) and time.monotonic() < deadline:
             time.sleep(0.005)
         os.kill(process.pid, signal.SIGSTOP)
         done = lab("resume", str(only_record(tmp_path)), check=False)
