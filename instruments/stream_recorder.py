@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +26,7 @@ from instruments.stream_checks import (
     settled_edges,
     transitions,
 )
+from lab.record.closing import ClosedOnExit
 from lab.record.documents import Fault, Mark, TraceRef
 from lab.record.traces.jls_writer import JlsWriter
 
@@ -98,7 +97,7 @@ class _Line:
     state: LineState | None = None
 
 
-class StreamRecorder:
+class StreamRecorder(ClosedOnExit):
     """Writes one pass's trace and watches it; a context manager that closes the file.
 
     The first sample received is sample 0 of the trace. Raises ``ValueError`` if blocks overlap.
@@ -119,14 +118,6 @@ class StreamRecorder:
         self._range_changes: list[tuple[int, int]] = []
         self._range_change_count = 0
         self._utc_due = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Finish the file. Idempotent."""

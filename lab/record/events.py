@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 
 from lab.errors import DataError
+from lab.record.closing import ClosedOnExit
 from lab.record.documents import Document, Fault, PassBegin, PassEnd, from_json, to_json
 
 
@@ -19,7 +19,7 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-class EventLog:
+class EventLog(ClosedOnExit):
     """Appends documents to a log. A document is handed to the operating system before :meth:`append` returns, so that a
     killed process loses nothing; :meth:`sync` also survives a power cut."""
 
@@ -46,14 +46,6 @@ class EventLog:
         if not self._file.closed:
             self.sync()
             self._file.close()
-
-    def __enter__(self) -> EventLog:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def read_events(path: Path, *, salvage: bool = False) -> Iterator[Document]:

@@ -25,7 +25,7 @@ class Bench:
 
     def run(self, *argv: str, seed: int = 1) -> CommandResult:
         self.board.begin_pass("t0001.counters0", seed)
-        command = Command(argv, workdir="/work")
+        command = Command(argv, workdir="/board")
         return self.board.run(command, self.folder / "stdout.txt", self.folder / "stderr.txt")
 
     def count(self, events: tuple[str, ...], runs: int, *flags: str, seed: int = 1) -> dict[str, PerfCount]:
@@ -33,7 +33,7 @@ class Bench:
         wrap = ("env", "LC_ALL=C", "perf", "stat", "-j", "-o", "perf.json", "-e", ",".join(events), "--")
         result = self.run(*wrap, *program, "--warmup_runs=0", "--warmup_min_secs=0", *flags, seed=seed)
         assert result.exit_status == 0
-        self.board.fetch("/work/perf.json", self.folder / "perf.json")
+        self.board.fetch("/board/perf.json", self.folder / "perf.json")
         file = parse((self.folder / "perf.json").read_text(encoding="utf-8"))
         assert file.problems == ()
         return {count.event: count for count in file.counts}

@@ -23,13 +23,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from types import TracebackType
-from typing import NoReturn, Self
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lab.errors import DataError
+from lab.record.closing import ClosedOnExit
 from lab.record.traces.energyrunner_texts import (
     LOG_FILE,
     RESULTS_FILE,
@@ -114,7 +114,7 @@ def parse_trace(data: bytes, name: str = TRACE_FILE) -> tuple[float, NDArray[np.
     return float(rate_hz), energy_uj
 
 
-class EnergyRunnerTrace:
+class EnergyRunnerTrace(ClosedOnExit):
     """The trace of a session as a :class:`~lab.record.traces.protocol.TraceReader` with the one channel ``energy``."""
 
     channels = ("energy",)
@@ -141,14 +141,6 @@ class EnergyRunnerTrace:
 
     def close(self) -> None:
         """Nothing to let go of: the file was read whole."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def open_folder(folder: Path) -> EnergyRunnerTrace:

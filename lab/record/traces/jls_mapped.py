@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lab.errors import DataError
+from lab.record.closing import ClosedOnExit
 from lab.record.traces import jls_layout as layout
 from lab.record.traces.jls_layout import DataChunks, JlsBytes, Signal, SummaryLevel
 
@@ -32,7 +32,7 @@ _TOGETHER = 10
 _HEADERS_TOGETHER = 1024
 
 
-class MappedJls:
+class MappedJls(ClosedOnExit):
     """A closed JLS file as a :class:`~lab.record.traces.protocol.TraceReader`, and as blocks of power.
 
     Channels are found by their names; those of other types than float32 and single bits are left out. Sample 0 is the
@@ -188,14 +188,6 @@ class MappedJls:
         """Let go of the file. Idempotent. Views taken from it stay valid until they are dropped."""
         self._fast = None
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _power_channel(self) -> _Channel:
         if not self._power:

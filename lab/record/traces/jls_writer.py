@@ -6,8 +6,9 @@ import ctypes
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
+
+from lab.record.closing import ClosedOnExit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,7 +20,7 @@ _CHUNK = 1 << 24
 """Samples per library call: requests beyond 2^30 samples overflow a size in pyjls 0.17."""
 
 
-class JlsWriter:
+class JlsWriter(ClosedOnExit):
     """Writes one trace; a context manager. Refuses to overwrite a file.
 
     Samples may arrive in any number of pieces per channel, in rising order; a jump in ``first_sample`` is a gap, which
@@ -101,14 +102,6 @@ class JlsWriter:
                 self._writer.fsr(self._ids[channel], start, packed)
         self._writer.close()
         self._writer = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class _LogicTail:
