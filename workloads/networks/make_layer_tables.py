@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write the layer tables of the benchmark's networks, computed from the Keras definitions.
 
     KERAS_BACKEND=jax python workloads/networks/make_layer_tables.py --output lab/networks/data
