@@ -89,7 +89,7 @@ def test_page_faults_are_measured_where_perf_counts(finished: tuple[Done, Path],
     points = summary(finished[1])
     if not present["perf"]:
         assert points.loc["page-faults", "reasons"] == "no_counter_source"
-        pytest.skip("perf does not count here: its values cannot be looked at")
+        pytest.skip("perf does not count here (apt install linux-perf): its values cannot be looked at")
     assert points.loc["page-faults", ["origin", "source"]].tolist() == ["measured", "perf"]
     assert points.loc["page-faults", "value"] > 100
 
@@ -98,7 +98,7 @@ def test_cache_counts_are_emulated(finished: tuple[Done, Path], present: dict[st
     points = summary(finished[1])
     if not present["cachegrind"]:
         assert set(points.loc[list(EMULATED), "reasons"]) == {"no_counter_source"}
-        pytest.skip("valgrind does not run here: its values cannot be looked at")
+        pytest.skip("valgrind does not run here (apt install valgrind): its values cannot be looked at")
     assert set(points.loc[list(EMULATED), "origin"]) == {"emulated"}
     assert points.loc["instructions", "value"] > points.loc["L1-dcache-loads", "value"]
     assert points.loc["L1-dcache-loads", "value"] > points.loc["L1-dcache-load-misses", "value"] > 0
@@ -116,7 +116,7 @@ def test_emulated_and_measured_never_share_a_row(finished: tuple[Done, Path]) ->
 
 def test_one_event_from_two_sources_stays_two_columns(tmp_path: Path, present: dict[str, bool]) -> None:
     if not all(present.values()):
-        pytest.skip(f"needs perf and valgrind, found {present}")
+        pytest.skip(f"needs perf and valgrind (apt install linux-perf valgrind), found {present}")
     more = ("bench:instruments.perf.events=[page-faults, task-clock, instructions]", "passes.energy=null")
     done = lab(
         "run",

@@ -49,7 +49,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "touch.c").write_text(PROGRAM, encoding="utf-8")
     compiler = shutil.which("cc")
     if compiler is None:
-        pytest.skip("no C compiler on this machine")
+        pytest.skip("no C compiler on this machine (apt install gcc libc6-dev)")
     subprocess.run([compiler, "-O1", "-o", str(folder / "touch"), str(folder / "touch.c")], check=True)
     return folder / "touch"
 
@@ -69,7 +69,7 @@ def perf() -> PerfStat:
     instrument = PerfStat("perf", core="generic", run=run_here)
     probe = instrument.probe()
     if not probe.present:
-        pytest.skip(f"perf does not count here: {probe.detail}")
+        pytest.skip(f"perf does not count here: {probe.detail} ({probe.advice})")
     assert probe.facts["version"].startswith("perf version")
     return instrument
 
@@ -77,7 +77,7 @@ def perf() -> PerfStat:
 @pytest.fixture
 def valgrind() -> None:
     if not Cachegrind("probe", run=run_here).probe().present:
-        pytest.skip("no valgrind on this machine")
+        pytest.skip("no valgrind on this machine (apt install valgrind)")
 
 
 def test_perf_counts_the_pages_that_the_program_touches(
