@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lab.bench.model import Bench, ReplayBoard, SimulatedBoard
+from lab.bench.boards import ReplayBoard, SimulatedBoard
+from lab.bench.model import Bench
 from lab.config.document import Finding
 from lab.config.location import Location
 from lab.config.problems import closest, one_of

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from lab.bench.model import Bench, Joulescope, SimulatedJoulescope
+from lab.bench.joulescopes import Joulescope, SimulatedJoulescope
+from lab.bench.model import Bench
 from lab.experiment.plan import PassPlan, Plan, TrialPlan
 
 PassSeconds: TypeAlias = Callable[[TrialPlan, PassPlan], float]

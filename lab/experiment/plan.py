@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from lab.bench.model import Bench, Cachegrind, Instrument, PerfStat
+from lab.bench.model import Bench, Instrument
+from lab.bench.tools import Cachegrind, PerfStat
 from lab.config.templates import Value
 from lab.errors import UsageError
 from lab.experiment.discovery import discover

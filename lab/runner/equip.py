@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lab.bench import boards
 from lab.bench import model as bench_model
 from lab.bench.assemble import assemble_bench
 from lab.config.environment import resolve
@@ -63,14 +64,12 @@ def _check_reader(name: str) -> None:
         raise UsageError(f"workload.reader: no reader is called {name!r}", advice=advice)
 
 
-def _tflite_benchmark(
-    workload: model.TfliteBenchmarkWorkload, board: bench_model.Board, bench_folder: Path
-) -> Workload:
+def _tflite_benchmark(workload: model.TfliteBenchmarkWorkload, board: boards.Board, bench_folder: Path) -> Workload:
     from lab.workloads.tflite_benchmark import TfliteBenchmark, TfliteBenchmarkSettings
 
-    if isinstance(board, bench_model.ReplayBoard):
+    if isinstance(board, boards.ReplayBoard):
         raise HardwareError("nothing can be run on a bench without a board", advice="name another with --bench")
-    models = None if isinstance(board, bench_model.SimulatedBoard) else board.models
+    models = None if isinstance(board, boards.SimulatedBoard) else board.models
     return TfliteBenchmark(
         TfliteBenchmarkSettings(
             network=workload.network,

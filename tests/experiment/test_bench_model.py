@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from experiment_texts import BENCH, bench_of
 
-from lab.bench.model import Bench, Cachegrind, Joulescope, PerfStat, SimulatedBoard, SimulatedJoulescope
+from lab.bench.boards import SimulatedBoard
+from lab.bench.joulescopes import Joulescope, SimulatedJoulescope
+from lab.bench.model import Bench
+from lab.bench.tools import Cachegrind, PerfStat
 from lab.config.problems import ConfigErrors
 from lab.experiment.load import load_bench
 

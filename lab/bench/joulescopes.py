@@ -1,0 +1,80 @@
+"""What a bench file says of a Joulescope, real or simulated."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from lab.bench.accuracy import Accuracy
+from lab.bench.faults import MeterFault
+from lab.bench.instrument import InstrumentModel
+from lab.config.fields import Text, config_error
+from lab.config.problems import closest, one_of
+from lab.config.units import Frequency
+
+AUTO_RANGE = "auto"
+
+_JOULESCOPE_MAX_RATE_HZ = {"JS110": 2e6, "JS220": 1e6, "JS320": 1e6}
+_JOULESCOPE_LOGIC_INPUTS = {"JS110": 2, "JS220": 4, "JS320": 4}
+
+
+class _JoulescopeBase(InstrumentModel):
+    measures_power: ClassVar[bool] = True
+
+    model: Literal["JS110", "JS220", "JS320"]
+    rate: Frequency = Field(description="Samples per second of current and voltage")
+    range: Text = Field(
+        AUTO_RANGE,
+        description="Current range, named as in accuracy.ranges; a fixed one lets gain and offset cancel between idle "
+        "and load",
+    )
+    window_line: Literal["gpi0", "gpi1", "gpi2", "gpi3"] = Field(
+        "gpi0", description="Logic input that is high while inferences are measured"
+    )
+    accuracy: Accuracy
+
+    @model_validator(mode="after")
+    def _range_is_known(self) -> _JoulescopeBase:
+        ranges = list(self.accuracy.ranges)
+        if ranges and self.range not in (*ranges, AUTO_RANGE):
+            choices = [*ranges, AUTO_RANGE]
+            raise config_error(
+                "no limits of error are given for this range",
+                expected=one_of(choices),
+                suggestion=closest(self.range, choices),
+                at=("range",),
+            )
+        most = _JOULESCOPE_MAX_RATE_HZ[self.model]
+        if not 1 <= self.rate <= most:
+            raise config_error(f"not a rate of a {self.model}", expected=f"1 Hz to {most:g} Hz", at=("rate",))
+        if int(self.window_line[-1]) >= _JOULESCOPE_LOGIC_INPUTS[self.model]:
+            lines = [f"gpi{line}" for line in range(_JOULESCOPE_LOGIC_INPUTS[self.model])]
+            raise config_error(f"a {self.model} has no such input", expected=one_of(lines), at=("window_line",))
+        return self
+
+
+class SimulatedJoulescope(_JoulescopeBase):
+    """A model of a Joulescope: it errs within the stated limits, and knows the truth."""
+
+    kind: Literal["simulated_joulescope"]
+    faults: tuple[MeterFault, ...] = Field((), description="Faults to inject")
+
+    @model_validator(mode="after")
+    def _is_fully_stated(self) -> SimulatedJoulescope:
+        if self.range not in self.accuracy.ranges:
+            raise config_error(
+                "a simulated meter needs a fixed range with limits of error",
+                expected=one_of(list(self.accuracy.ranges)) or "one that accuracy.ranges describes",
+                at=("range",),
+            )
+        if self.rate != int(self.rate):
+            raise config_error("not a whole number of samples per second", at=("rate",))
+        return self
+
+
+class Joulescope(_JoulescopeBase):
+    """A real Joulescope in the board's supply."""
+
+    kind: Literal["joulescope"]
+    serial: Text | None = Field(None, description="Serial number; needed where several are connected")
