@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from lab.record.documents import Fault, Mark, Reading, TraceRef
+from lab.record.documents import Fault, Mark, Reading, TraceClock, TraceRef
 from lab.record.quantity import Origin
 
 
@@ -46,6 +46,17 @@ class RangeAccuracy:
 
 
 @dataclass(frozen=True, slots=True)
+class PowerAccuracy:
+    """Limits of error (rectangular, half-width) of a meter that gives power or energy and no current and voltage.
+
+    ``gain_p`` is relative, ``offset_p_w`` in watt.
+    """
+
+    gain_p: float
+    offset_p_w: float
+
+
+@dataclass(frozen=True, slots=True)
 class Accuracy:
     """An instrument's limits of error, and where the figures come from.
 
@@ -58,6 +69,8 @@ class Accuracy:
     source: str
     date: str = ""
     note: str = ""
+    power: PowerAccuracy | None = None
+    """For a meter that gives power or energy alone; ``ranges`` are then empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +122,8 @@ class Observation:
     marks: tuple[Mark, ...] = ()
     readings: tuple[Reading, ...] = ()
     faults: tuple[Fault, ...] = ()
+    clocks: tuple[TraceClock, ...] = ()
+    """How the traces' clocks stand to the host's, where the instrument can tell."""
 
 
 @runtime_checkable
@@ -171,6 +186,41 @@ class WatchesProcess(Protocol):
     def finished(self, usage: dict[str, float]) -> None:
         """Take the usage of the ended process: ``elapsed_s``, ``user_s``, ``system_s``, ``peak_rss_bytes``,
         ``minor_faults``, ``major_faults``, ``voluntary_switches``, ``involuntary_switches``; any may be absent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LiveReading:
+    """What a power meter saw since it was asked last: means over ``duration_s``, the extremes of power, the energy.
+
+    What the meter does not give is ``None``; nothing at all was seen if ``duration_s`` is 0. ``faults`` are (reason
+    code, detail) pairs.
+    """
+
+    duration_s: float
+    power_w: float | None = None
+    power_min_w: float | None = None
+    power_max_w: float | None = None
+    voltage_v: float | None = None
+    current_a: float | None = None
+    energy_j: float | None = None
+    faults: tuple[tuple[str, str], ...] = ()
+
+
+@runtime_checkable
+class ShowsLive(Protocol):
+    """A power meter that can be watched without recording. It must be open, and no pass may be under way."""
+
+    def begin_live(self) -> None:
+        """Begin to measure. Raises :class:`lab.errors.HardwareError` if the meter does not answer."""
+        ...
+
+    def take_live(self) -> LiveReading:
+        """What was seen since the last call (or since :meth:`begin_live`). Never waits for more."""
+        ...
+
+    def end_live(self) -> None:
+        """Stop measuring. Idempotent."""
         ...
 
 

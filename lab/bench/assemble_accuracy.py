@@ -23,4 +23,7 @@ def make_accuracy(accuracy: Accuracy) -> protocol.Accuracy:
         source=accuracy.source,
         date=accuracy.date or "",
         note=accuracy.note or "",
+        power=None
+        if accuracy.power is None
+        else protocol.PowerAccuracy(gain_p=accuracy.power.gain, offset_p_w=accuracy.power.offset),
     )

@@ -36,6 +36,10 @@ class _JoulescopeBase(InstrumentModel):
 
     @model_validator(mode="after")
     def _range_is_known(self) -> _JoulescopeBase:
+        if self.accuracy.power is not None:
+            raise config_error(
+                "a Joulescope measures current and voltage", expected="limits in 'ranges'", at=("accuracy", "power")
+            )
         ranges = list(self.accuracy.ranges)
         if ranges and self.range not in (*ranges, AUTO_RANGE):
             choices = [*ranges, AUTO_RANGE]

@@ -55,9 +55,11 @@ class PassBegin(Document):
 class TraceRef:
     """Where a pass's raw trace lies and how to read it. ``path`` is relative to the record's folder.
 
-    ``format`` is ``jls`` (channels ``current``, ``voltage``, optionally ``power``, ``gpi0``…) or ``energyrunner``
-    (a folder with the session's files). ``rate_hz`` is samples per second, ``samples`` the length of the longest
-    channel, ``gaps`` half-open index ranges ``[first missing, first present again)`` on the trace's own clock.
+    ``format`` is ``jls`` (channels ``current``, ``voltage``, optionally ``power``, ``gpi0``…), ``readings`` (values of
+    a meter that is asked again and again, :mod:`lab.record.traces.readings`; then samples are nanoseconds) or
+    ``energyrunner`` (a folder with the session's files). ``rate_hz`` is samples per second, ``samples`` the length of
+    the longest channel, ``gaps`` half-open index ranges ``[first missing, first present again)`` on the trace's own
+    clock.
     """
 
     instrument: str
@@ -109,6 +111,38 @@ class Mark(Document):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TraceClock(Document):
+    """How the clock of a trace stands to the host's (:mod:`lab.record.host_clock`).
+
+    ``anchors`` are pairs (fractional sample, host's nanoseconds) of one and the same instant, in rising order; each is
+    right to ``bound_s`` either way. ``method`` says where they come from: ``same_clock``, ``utc``, ``arrival``.
+    """
+
+    kind: ClassVar[str] = "trace_clock"
+    pass_id: str
+    attempt: int
+    instrument: str
+    anchors: tuple[tuple[float, int], ...]
+    bound_s: float
+    method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockPings(Document):
+    """Questions for the board's clock: (host's ns before, board's ns, host's ns after), in their order.
+
+    ``phase`` is ``before`` or ``after`` the program. The board's clock is one that only counts
+    (``CLOCK_MONOTONIC_RAW``), never the time of day.
+    """
+
+    kind: ClassVar[str] = "clock_pings"
+    pass_id: str
+    attempt: int
+    phase: str
+    pings: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading(Document):
     """One number an instrument or board gave directly (resource use, temperature, a published value).
 
@@ -149,7 +183,7 @@ class Stop(Document):
 
 
 _KINDS: dict[str, type[Document]] = {
-    cls.kind: cls for cls in (Start, TrialBegin, PassBegin, PassEnd, Mark, Reading, Fault, Stop)
+    cls.kind: cls for cls in (Start, TrialBegin, PassBegin, PassEnd, Mark, TraceClock, ClockPings, Reading, Fault, Stop)
 }
 
 _FIELDS = {kind: frozenset(item.name for item in fields(cls)) for kind, cls in _KINDS.items()}
@@ -176,6 +210,10 @@ def from_json(data: dict[str, JsonValue]) -> Document:
     try:
         if "reasons" in values:
             values["reasons"] = tuple(values["reasons"])
+        if "anchors" in values:
+            values["anchors"] = tuple((float(sample), int(ns)) for sample, ns in values["anchors"])
+        if "pings" in values:
+            values["pings"] = tuple((int(sent), int(board), int(back)) for sent, board, back in values["pings"])
         if "traces" in values:
             values["traces"] = tuple(_trace_ref(item) for item in values["traces"])
         return cls(**values)

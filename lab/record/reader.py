@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.errors import DataError
-from lab.record.documents import Document, Fault, Mark, PassBegin, PassEnd, Reading
+from lab.record.documents import ClockPings, Document, Fault, Mark, PassBegin, PassEnd, Reading, TraceClock
 from lab.record.events import read_events
 from lab.record.manifest import Manifest, read_manifest, sha256_of
 from lab.record.writer import EVENTS
@@ -30,6 +30,8 @@ class PassData:
     marks: tuple[Mark, ...]
     readings: tuple[Reading, ...]
     faults: tuple[Fault, ...]
+    clocks: tuple[TraceClock, ...] = ()
+    pings: tuple[ClockPings, ...] = ()
 
 
 class Record:
@@ -83,7 +85,9 @@ class Record:
         for document in self.documents:
             if isinstance(document, PassBegin):
                 open_attempts[document.pass_id, document.attempt] = []
-            elif isinstance(document, Mark | Reading | Fault) and document.pass_id is not None:
+            elif (
+                isinstance(document, Mark | Reading | Fault | TraceClock | ClockPings) and document.pass_id is not None
+            ):
                 open_attempts.setdefault((document.pass_id, document.attempt), []).append(document)
             elif isinstance(document, PassEnd):
                 facts = open_attempts.pop((document.pass_id, document.attempt), [])
@@ -97,6 +101,8 @@ class Record:
                 marks=tuple(item for item in ended[pass_id][1] if isinstance(item, Mark)),
                 readings=tuple(item for item in ended[pass_id][1] if isinstance(item, Reading)),
                 faults=tuple(item for item in ended[pass_id][1] if isinstance(item, Fault)),
+                clocks=tuple(item for item in ended[pass_id][1] if isinstance(item, TraceClock)),
+                pings=tuple(item for item in ended[pass_id][1] if isinstance(item, ClockPings)),
             )
             for pass_id, (trial, plan) in self.planned().items()
             if pass_id in ended

@@ -79,7 +79,49 @@ _REASONS = (
     Reason(
         "trace_unreadable", _I, "the trace file cannot be read", "see results.csv for the passes; restore their traces"
     ),
+    Reason(
+        "readings_sparse",
+        _D,
+        "the meter was read too seldom inside the window: what lies between two readings is a guess",
+        "free the host of other work; raise the reading rate",
+    ),
+    Reason(
+        "meter_stale",
+        _I,
+        "the meter gave the same reading again and again",
+        "look at the meter's driver; give it a shorter update interval",
+    ),
+    Reason(
+        "window_short",
+        _D,
+        "the window is only a few update periods of the meter long",
+        "raise passes.energy.duration",
+    ),
+    Reason(
+        "recording_unclosed",
+        _D,
+        "the recording was never closed: what was on disk was recovered, its end is missing",
+        "record it anew if its end matters",
+    ),
     # windows and marks
+    Reason(
+        "alignment_disagrees",
+        _I,
+        "two ways of finding the window in the trace disagree beyond their bounds",
+        "look at both with `lab view`; check the trigger wire and the board's clock",
+    ),
+    Reason(
+        "alignment_failed",
+        _I,
+        "the board's marks could not be placed on the trace",
+        "see the pass's faults: `lab show --faults RECORD`",
+    ),
+    Reason(
+        "inferences_disagree",
+        _I,
+        "the edges of single inferences and the program's own count disagree",
+        "check the wire of the inference line, and its debounce time",
+    ),
     Reason(
         "no_window",
         _I,

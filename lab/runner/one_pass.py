@@ -69,7 +69,7 @@ def run_pass(
     result = execution.result
     failed = lost is not None or (result is not None and (result.timed_out or result.exit_status != 0))
     state = "failed" if failed else "done"
-    documents: list[Document] = [*execution.marks_and_readings(), *faults]
+    documents: list[Document] = [*execution.findings(), *faults]
     documents.append(
         PassEnd(
             pass_id=job.pass_id,
@@ -187,11 +187,12 @@ class _Execution:
         seen = [fault for observation in self._observations for fault in observation.faults]
         return self._board_faults + seen
 
-    def marks_and_readings(self) -> list[Document]:
+    def findings(self) -> list[Document]:
         documents: list[Document] = []
         for observation in self._observations:
             documents += observation.marks
             documents += observation.readings
+            documents += observation.clocks
         return documents
 
     def traces(self) -> tuple[TraceRef, ...]:

@@ -144,7 +144,7 @@ def test_what_a_meter_cannot_be(tmp_path: Path, old: str, new: str, line: str) -
         (
             "  m: {kind: joulescope, model: JS220, rate: 1 MHz, accuracy: {source: datasheet, timebase_ppm: 50}}",
             "4:71: instruments.m.accuracy.source: no limits of error (found 'datasheet', expected at least one range "
-            "in 'ranges')",
+            "in 'ranges', or 'power')",
         ),
         (
             "  two words: {kind: process_resources}",
