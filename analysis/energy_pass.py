@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from analysis.alignment import place_marks
 from analysis.energy import Gaps, StretchEnergy, Trace, joined_energy
 from analysis.energy_budget import (
     EnergyInputs,
@@ -86,9 +87,9 @@ def read_stretches(record: Record, data: PassData, ref: TraceRef) -> TraceStretc
     Raises :class:`lab.errors.DataError` if the trace cannot be read.
     """
     with open_trace(record.root, ref) as trace:
-        marks = [mark for mark in data.marks if mark.instrument == ref.instrument]
+        placed = place_marks(record, data, ref, trace)
         stretches = pass_stretches(
-            marks, samples=trace.length, rate_hz=trace.rate_hz, planned_idle_s=data.plan.get("idle_s")
+            placed.marks, samples=trace.length, rate_hz=trace.rate_hz, planned_idle_s=data.plan.get("idle_s")
         )
         return TraceStretches(
             stretches=stretches,

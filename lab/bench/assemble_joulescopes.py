@@ -28,6 +28,11 @@ def make_joulescope(name: str, item: Joulescope, path: Path) -> Instrument:
             window_line=item.window_line,
             accuracy=make_accuracy(item.accuracy),
             serial=item.serial,
+            voltage_range_name=item.voltage_range,
+            more_lines={**item.lines},
+            power=item.power,
+            statistics=item.statistics,
+            scope=item.scope,
         )
     except UsageError as error:
         raise UsageError(f"{path}: instruments.{name}: {error.message}", advice=error.advice) from None

@@ -15,6 +15,8 @@ from lab.config.units import Frequency
 
 AUTO_RANGE = "auto"
 
+LogicInput = Literal["gpi0", "gpi1", "gpi2", "gpi3"]
+
 _JOULESCOPE_MAX_RATE_HZ = {"JS110": 2e6, "JS220": 1e6, "JS320": 1e6}
 _JOULESCOPE_LOGIC_INPUTS = {"JS110": 2, "JS220": 4, "JS320": 4}
 
@@ -29,9 +31,13 @@ class _JoulescopeBase(InstrumentModel):
         description="Current range, named as in accuracy.ranges; a fixed one lets gain and offset cancel between idle "
         "and load",
     )
-    window_line: Literal["gpi0", "gpi1", "gpi2", "gpi3"] = Field(
-        "gpi0", description="Logic input that is high while inferences are measured"
+    window_line: LogicInput = Field("gpi0", description="Logic input that is high while inferences are measured")
+    lines: dict[LogicInput, Literal["warmup", "program", "inference"]] = Field(
+        {},
+        description="Further wired inputs: warmup and program are high while these last, inference while one single "
+        "inference does. An input that nothing is wired to floats and must not be named",
     )
+    scope: Text = Field("board", description="What the meter's energy is the energy of, such as board or soc")
     accuracy: Accuracy
 
     @model_validator(mode="after")
@@ -52,9 +58,14 @@ class _JoulescopeBase(InstrumentModel):
         most = _JOULESCOPE_MAX_RATE_HZ[self.model]
         if not 1 <= self.rate <= most:
             raise config_error(f"not a rate of a {self.model}", expected=f"1 Hz to {most:g} Hz", at=("rate",))
-        if int(self.window_line[-1]) >= _JOULESCOPE_LOGIC_INPUTS[self.model]:
-            lines = [f"gpi{line}" for line in range(_JOULESCOPE_LOGIC_INPUTS[self.model])]
-            raise config_error(f"a {self.model} has no such input", expected=one_of(lines), at=("window_line",))
+        inputs = [f"gpi{line}" for line in range(_JOULESCOPE_LOGIC_INPUTS[self.model])]
+        if self.window_line not in inputs:
+            raise config_error(f"a {self.model} has no such input", expected=one_of(inputs), at=("window_line",))
+        for line in self.lines:
+            if line not in inputs or line == self.window_line:
+                free = [item for item in inputs if item != self.window_line]
+                what = "this is the window's input" if line == self.window_line else f"a {self.model} has no such input"
+                raise config_error(what, expected=one_of(free), at=("lines", line))
         return self
 
 
@@ -82,3 +93,8 @@ class Joulescope(_JoulescopeBase):
 
     kind: Literal["joulescope"]
     serial: Text | None = Field(None, description="Serial number; needed where several are connected")
+    voltage_range: Text = Field("15 V", description="Voltage range; it is held")
+    power: bool = Field(
+        False, description="Also record the meter's own power channel: the better one at a lowered rate"
+    )
+    statistics: bool = Field(True, description="Compare the meter's own sums of energy with the trace's integral")

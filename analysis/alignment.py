@@ -1,0 +1,27 @@
+"""Where the marks of a pass lie on one of its traces, whichever way they were found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from analysis.energy import Trace
+from lab.record.documents import Mark, TraceRef
+from lab.record.reader import PassData, Record
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedMarks:
+    """The marks of a pass on the clock of one trace.
+
+    ``bound_s`` is how far any of them may lie from the truth, all in the same direction (a common offset of two
+    clocks); 0 where the marks lie on the trace's own clock. ``reasons`` are codes of what speaks against them.
+    """
+
+    marks: tuple[Mark, ...]
+    bound_s: float = 0.0
+    reasons: tuple[str, ...] = ()
+
+
+def place_marks(record: Record, data: PassData, ref: TraceRef, trace: Trace | None) -> PlacedMarks:
+    """The marks of a pass on the trace ``ref``; ``trace`` is it, open, or ``None`` where it is a trace of readings."""
+    return PlacedMarks(tuple(mark for mark in data.marks if mark.instrument == ref.instrument))
