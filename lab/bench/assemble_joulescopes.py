@@ -29,7 +29,7 @@ def make_joulescope(name: str, item: Joulescope, path: Path) -> Instrument:
             accuracy=make_accuracy(item.accuracy),
             serial=item.serial,
             voltage_range_name=item.voltage_range,
-            more_lines={**item.lines},
+            more_lines={str(line): str(meaning) for line, meaning in item.lines.items()},
             power=item.power,
             statistics=item.statistics,
             scope=item.scope,
