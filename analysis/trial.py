@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis import replay
+from analysis.alignment import OBSERVED
 from analysis.counters import counter_quantities
 from analysis.derived import energy_delay, energy_delay_budget
 from analysis.energy_pass import energy_quantities, no_power
@@ -62,7 +63,7 @@ class Campaign:
             origins=origins,
             reader=str(manifest["workload"].get("reader") or "none"),
             workload=str(manifest["workload"].get("kind") or ""),
-            per_process=resolved.get("per") == "process",
+            per_process=resolved.get("per") == "process" or resolved.get("kind") == OBSERVED,
             unavailable=lost,
             planned=frozenset(record.planned()),
         )

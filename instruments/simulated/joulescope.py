@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from instruments.protocol import Accuracy, Capabilities, Observation, PassContext, Probe
+from instruments.protocol import Accuracy, Capabilities, LiveReading, Observation, PassContext, Probe
 from instruments.simulated.converter import MODELS, Conversion, ConverterModel, RangeErrors, Signal, blocks
 from instruments.simulated.faults import (
     ActiveFaults,
@@ -28,6 +28,7 @@ from instruments.simulated.faults import (
     lost_ranges,
     saturated_full_scale,
 )
+from instruments.simulated.live import live_reading
 from instruments.simulated.rail import Rail
 from instruments.stream_recorder import StreamFormat, StreamRecorder
 from lab.errors import UsageError
@@ -100,6 +101,7 @@ class SimulatedJoulescope:
         self._rail = rail
         self._context: PassContext | None = None
         self._started_s: float | None = None
+        self._live_since_s = 0.0
         rng = np.random.default_rng([settings.campaign_seed, zlib.crc32(name.encode())])
         self._clock_error = 1e-6 * settings.accuracy.timebase_ppm * float(rng.uniform(-1, 1))
         self._errors = self._drawn_errors(rng, settings.range_name)
@@ -162,6 +164,18 @@ class SimulatedJoulescope:
             for block in blocks(signal, conversion):
                 recorder.feed(block)
             return recorder.finish(elapsed_s)
+
+    def begin_live(self) -> None:
+        """Watch from now on, in the line's virtual time."""
+        self._live_since_s = self._rail.now_s
+
+    def take_live(self) -> LiveReading:
+        """What was on the line since the last call."""
+        since_s, self._live_since_s = self._live_since_s, self._rail.now_s
+        return live_reading(self._rail, self._errors, since_s)
+
+    def end_live(self) -> None:
+        """Nothing to stop."""
 
     def close(self) -> None:
         """Let go."""

@@ -71,7 +71,7 @@ def _simulated(bench: model.Bench, path: Path, board: boards.SimulatedBoard, cam
     return AssembledBench(simulated, instruments)
 
 
-def _real_board(board: boards.LocalBoard | boards.ReplayBoard | boards.SshBoard, path: Path) -> Board:
+def _real_board(board: boards.LocalBoard | boards.ReplayBoard | boards.NoBoard | boards.SshBoard, path: Path) -> Board:
     if isinstance(board, boards.LocalBoard):
         from lab.boards.local import LocalBoard
 
@@ -81,6 +81,10 @@ def _real_board(board: boards.LocalBoard | boards.ReplayBoard | boards.SshBoard,
         from lab.boards.replay import ReplayBoard
 
         return ReplayBoard(BOARD_NAME)
+    if isinstance(board, boards.NoBoard):
+        from lab.boards.unreached import UnreachedBoard
+
+        return UnreachedBoard(BOARD_NAME)
     raise HardwareError(
         f"{path}: this version cannot drive boards over SSH yet",
         advice="put the experiment on a simulated bench, or on this host (board: {kind: local})",

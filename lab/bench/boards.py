@@ -82,6 +82,12 @@ class ReplayBoard(_Board):
     kind: Literal["replay"]
 
 
+class NoBoard(_Board):
+    """No board that the lab can reach: what the instruments see is recorded, and nothing is run."""
+
+    kind: Literal["none"]
+
+
 class SshBoard(_LinuxBoard):
     """A board reached with OpenSSH; your own keys and ~/.ssh/config apply."""
 
@@ -92,4 +98,4 @@ class SshBoard(_LinuxBoard):
     workdir: Text = Field("/tmp/lab", description="Folder on the board for programs and their output")
 
 
-Board = Annotated[SimulatedBoard | LocalBoard | ReplayBoard | SshBoard, Field(discriminator="kind")]
+Board = Annotated[SimulatedBoard | LocalBoard | ReplayBoard | NoBoard | SshBoard, Field(discriminator="kind")]

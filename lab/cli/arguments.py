@@ -16,6 +16,31 @@ def add_experiment_arguments(parser: argparse.ArgumentParser) -> None:
     add_override_argument(parser)
 
 
+def add_bench_argument(parser: argparse.ArgumentParser) -> None:
+    """The bench whose meters are used, where no experiment names one."""
+    parser.add_argument(
+        "--bench",
+        type=Path,
+        metavar="BENCH.yaml",
+        help="the meters of this bench (default: every Joulescope that is connected)",
+    )
+
+
+def duration(text: str) -> float:
+    """Seconds of a time such as ``10s`` or ``2 min``, for argparse; must be longer than nothing."""
+    from pydantic_core import PydanticCustomError
+
+    from lab.config.units import DURATION, parse
+
+    try:
+        seconds = float(parse(DURATION, text))
+    except PydanticCustomError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error.message()}, expected {DURATION.expected}") from None
+    if seconds <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a time longer than 0")
+    return seconds
+
+
 def add_override_argument(parser: argparse.ArgumentParser) -> None:
     """``--set``."""
     parser.add_argument(

@@ -18,6 +18,8 @@ COMMANDS = {
     "run": "run an experiment on a bench and leave a record",
     "check": "validate experiment and bench files; all mistakes at once",
     "plan": "show what would run, in what order, how long it takes and how much disk",
+    "record": "record what a bench's power meters see, without any program",
+    "measure": "show live numbers of a bench's power meters",
     "resume": "finish a campaign that was interrupted or killed",
     "process": "rebuild all results, figures and the report from a record's raw files",
     "report": "rebuild the figures and the report of a processed record",

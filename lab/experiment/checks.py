@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lab.bench.boards import ReplayBoard, SimulatedBoard
+from lab.bench.boards import NoBoard, ReplayBoard, SimulatedBoard
 from lab.bench.model import Bench
 from lab.config.document import Finding
 from lab.config.location import Location
@@ -20,6 +20,7 @@ from lab.experiment.events import KNOWN_EVENTS, without_modifiers
 from lab.experiment.model import (
     PROGRAM_PLACEHOLDERS,
     Experiment,
+    ObserveWorkload,
     RecordedSessionWorkload,
     TfliteBenchmarkWorkload,
 )
@@ -32,6 +33,7 @@ _TEMPLATE_FIELDS: dict[str, dict[str, bool]] = {
     "tflite_benchmark": dict.fromkeys(("network", "input", "compression", "threads", "accelerator"), True),
     "program": {"build": False, "prepare": False, "command": True},
     "recorded_session": {"session": True},
+    "observe": {},
 }
 """Workload kind → its fields that are templates, and whether factors and settings may stand in them."""
 
@@ -55,7 +57,13 @@ def check_experiment(data: Any, narrowed: Collection[str] = ()) -> Iterator[Find
 def check_together(experiment: Experiment, bench: Bench) -> Iterator[Finding]:
     """What is wrong with putting this experiment on this bench; locations are in the bench file."""
     replays, board = isinstance(experiment.workload, RecordedSessionWorkload), bench.board
-    if replays != isinstance(board, ReplayBoard):
+    if isinstance(board, NoBoard) and not isinstance(experiment.workload, ObserveWorkload):
+        yield Finding(
+            location=("board", "kind"),
+            message=f"does not fit the workload {experiment.workload.kind!r} of {experiment.experiment!r}",
+            expected="a board that runs programs",
+        )
+    elif replays != isinstance(board, ReplayBoard):
         needs = "'replay'" if replays else "a board that runs programs"
         yield Finding(
             location=("board", "kind"),
@@ -64,7 +72,7 @@ def check_together(experiment: Experiment, bench: Bench) -> Iterator[Finding]:
         )
     elif (
         isinstance(experiment.workload, TfliteBenchmarkWorkload)
-        and not isinstance(board, (SimulatedBoard, ReplayBoard))
+        and not isinstance(board, (SimulatedBoard, ReplayBoard, NoBoard))
         and board.models is None
     ):
         yield Finding(

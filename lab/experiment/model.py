@@ -68,7 +68,17 @@ class RecordedSessionWorkload(Model):
     session: Template = Field("{session}", description="The session's folder, relative to `folder`")
 
 
-Workload = Annotated[TfliteBenchmarkWorkload | ProgramWorkload | RecordedSessionWorkload, Field(discriminator="kind")]
+class ObserveWorkload(Model):
+    """No program: the board is left alone and watched. All of the trace is then the window."""
+
+    kind: Literal["observe"]
+    duration: Annotated[Duration, Field(gt=0)] = Field(description="How long")
+    ends_early: bool = Field(False, description="Ctrl-C ends the watching and keeps what was seen, as a whole pass")
+
+
+Workload = Annotated[
+    TfliteBenchmarkWorkload | ProgramWorkload | RecordedSessionWorkload | ObserveWorkload, Field(discriminator="kind")
+]
 
 # ---------------------------------------------------------------------------------------------------- factors
 

@@ -14,7 +14,7 @@ from lab.errors import UsageError
 from lab.experiment.discovery import discover
 from lab.experiment.events import DEDICATED_EVENTS, chunks
 from lab.experiment.matrix import expand
-from lab.experiment.model import CountersPass, Experiment, RecordedSessionWorkload
+from lab.experiment.model import CountersPass, Experiment, ObserveWorkload, RecordedSessionWorkload
 from lab.experiment.order import ordered
 from lab.record.formats.cachegrind import LAB_EVENTS as CACHEGRIND_EVENTS
 
@@ -162,6 +162,11 @@ def _passes(experiment: Experiment, bench: Bench) -> tuple[list[_Template], tupl
     meters = _named(bench, "measures_power")
     if isinstance(experiment.workload, RecordedSessionWorkload):
         return [("energy", {"kind": "energy", "instruments": meters})], ()
+    if isinstance(experiment.workload, ObserveWorkload):
+        if not meters:
+            return [], (Unavailable(what="energy", reason="no_power_meter"),)
+        watched = {"kind": "energy", "instruments": meters, "min_duration_s": experiment.workload.duration}
+        return [("energy", watched)], ()
     templates: list[_Template] = []
     unavailable: list[Unavailable] = []
     passes = experiment.passes

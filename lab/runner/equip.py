@@ -49,6 +49,10 @@ def make_workload(
                 data_needs=() if workload.data is None else workload.data.needs,
             )
         )
+    if isinstance(workload, model.ObserveWorkload):
+        from lab.workloads.observe import Observation
+
+        return Observation(workload.duration, ends_early=workload.ends_early)
     from lab.workloads.recorded import RecordedSession
 
     return RecordedSession(resolve(workload.folder, experiment_folder), workload.session)
@@ -67,7 +71,7 @@ def _check_reader(name: str) -> None:
 def _tflite_benchmark(workload: model.TfliteBenchmarkWorkload, board: boards.Board, bench_folder: Path) -> Workload:
     from lab.workloads.tflite_benchmark import TfliteBenchmark, TfliteBenchmarkSettings
 
-    if isinstance(board, boards.ReplayBoard):
+    if isinstance(board, boards.ReplayBoard | boards.NoBoard):
         raise HardwareError("nothing can be run on a bench without a board", advice="name another with --bench")
     models = None if isinstance(board, boards.SimulatedBoard) else board.models
     return TfliteBenchmark(

@@ -123,6 +123,9 @@ class _Execution:
         )
         prepared = self._workload.prepare(self._board, self._job.trial["settings"], request)
         self._start_instruments(prepared.session)
+        if prepared.watch_s:
+            with contextlib.suppress(KeyboardInterrupt) if prepared.ends_early else contextlib.nullcontext():
+                self._board.idle(prepared.watch_s)
         idle_s = plan["idle_s"] or 0.0
         if prepared.argv:
             if idle_s:

@@ -36,6 +36,10 @@ class Prepared:
     env: Mapping[str, str] = field(default_factory=dict)
     session: Path | None = None
     """For recorded sessions: the folder to replay instead of running anything (``argv`` is then empty)."""
+    watch_s: float = 0.0
+    """Without a program: how long the board is left alone and watched."""
+    ends_early: bool = False
+    """Ctrl-C ends the watching, and the pass is kept as it is then."""
 
 
 class Workload(Protocol):
