@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from analysis.correlation import Correlation, correlate, holm
+from analysis.sources import Part, parts_of
 from lab.record.quantity import Origin
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ COLUMNS = (
     "p",
     "p_holm",
     "origin",
+    "source",
     "note",
 )
 
@@ -35,7 +37,8 @@ _Point = Mapping[Any, Any]
 
 
 def correlations_frame(summary: pd.DataFrame, asked: Sequence[Mapping[str, Any]], seed: int) -> pd.DataFrame:
-    """One row per correlation asked for and value of its ``by``.
+    """One row per correlation asked for and value of its ``by``; where several meters gave a quantity, one for each of
+    them, named in ``source``.
 
     ``asked`` are the experiment's entries (``x``, ``y``, ``by``, ``cluster``). Invalid points are left out. Holm's
     correction is over the whole table. The same seed gives the same intervals.
@@ -44,13 +47,14 @@ def correlations_frame(summary: pd.DataFrame, asked: Sequence[Mapping[str, Any]]
 
     rows: list[dict[str, Any]] = []
     for number, entry in enumerate(asked):
-        rows += _rows(summary, entry, [seed, number])
+        for part in parts_of(summary, (entry["x"], entry["y"])):
+            rows += _rows(part.of(summary), entry, [seed, number], part)
     for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
         row["p_holm"] = p
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _rows(summary: pd.DataFrame, entry: Mapping[str, Any], seed: Sequence[int]) -> list[dict[str, Any]]:
+def _rows(summary: pd.DataFrame, entry: Mapping[str, Any], seed: Sequence[int], part: Part) -> list[dict[str, Any]]:
     x, y, by, cluster = entry["x"], entry["y"], entry.get("by"), entry.get("cluster")
     points_x, points_y = _points(summary, x), _points(summary, y)
     common = [point_id for point_id in points_x if point_id in points_y]
@@ -66,7 +70,8 @@ def _rows(summary: pd.DataFrame, entry: Mapping[str, Any], seed: Sequence[int]) 
             [*seed, number],
         )
         origin = Origin.furthest(Origin(points[i]["origin"]) for i in ids for points in (points_x, points_y))
-        rows.append(_row(found, {"x": x, "y": y, "by": by or "", "group": group, "cluster": cluster or ""}, origin))
+        head = {"x": x, "y": y, "by": by or "", "group": group, "cluster": cluster or "", "source": part.name}
+        rows.append(_row(found, head, origin))
     return rows
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,13 +39,30 @@ class Trace(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class StretchError:
+    """What a source knows of one error of a stretch's energy: the standard uncertainty ``u_j`` of the whole stretch.
+
+    ``name``, ``kind``, ``dof``, ``common`` and ``note`` are those of :class:`analysis.uncertainty.Term`.
+    """
+
+    name: str
+    u_j: float
+    kind: Literal["A", "B"] = "B"
+    dof: float = math.inf
+    common: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StretchEnergy:
     """Energy and means of one stretch of a trace.
 
     ``coverage`` (0…1) is the share of the stretch for which there are samples. ``energy_j`` is the mean power of
     those times the whole ``duration_s``: where ``coverage`` is below one, the rest is an extrapolation and the caller
     must say so; ``seen_energy_j`` is what the samples alone hold. ``voltage_v`` and ``current_a`` are means, ``None``
-    where the trace has no such channel. ``power_min_w`` and ``power_max_w`` are those of whole samples.
+    where the trace has no such channel. ``power_min_w`` and ``power_max_w`` are those of whole samples. ``errors`` are
+    what follows from how the source came to its energy, where that is more than the rate says
+    (:mod:`analysis.polled_power`, :mod:`analysis.energy_counter`).
     """
 
     duration_s: float
@@ -57,6 +74,7 @@ class StretchEnergy:
     power_max_w: float
     voltage_v: float | None
     current_a: float | None
+    errors: tuple[StretchError, ...] = ()
 
 
 def stretch_energy(trace: Trace, begin: float, end: float, gaps: Gaps = ()) -> StretchEnergy | None:
@@ -108,10 +126,14 @@ def joined_energy(trace: Trace, stretches: Sequence[tuple[float, float]], gaps: 
     ``None`` if there are no stretches, or not one sample of any.
     """
     parts = [stretch_energy(trace, begin, end, gaps) for begin, end in stretches]
+    return joined(parts, math.fsum(end - begin for begin, end in stretches) / trace.rate_hz)
+
+
+def joined(parts: Sequence[StretchEnergy | None], duration_s: float) -> StretchEnergy | None:
+    """Stretches of ``duration_s`` together as one; of those that are ``None`` nothing was seen."""
     seen = [part for part in parts if part is not None]
     if len(parts) == 1 or not seen:
         return seen[0] if seen else None
-    duration_s = math.fsum(end - begin for begin, end in stretches) / trace.rate_hz
     seen_s = [part.coverage * part.duration_s for part in seen]
     covered_s = math.fsum(seen_s)
 
@@ -131,6 +153,22 @@ def joined_energy(trace: Trace, stretches: Sequence[tuple[float, float]], gaps: 
         power_max_w=max(part.power_max_w for part in seen),
         voltage_v=mean([part.voltage_v for part in seen]),
         current_a=mean([part.current_a for part in seen]),
+        errors=joined_errors([part.errors for part in seen]),
+    )
+
+
+def joined_errors(parts: Sequence[Sequence[StretchError]]) -> tuple[StretchError, ...]:
+    """The errors of a sum, name by name: common ones add up, others add in quadrature."""
+    by_name: dict[str, list[StretchError]] = {}
+    for error in (error for part in parts for error in part):
+        by_name.setdefault(error.name, []).append(error)
+    return tuple(
+        replace(
+            group[0],
+            u_j=math.fsum(item.u_j for item in group) if group[0].common else math.hypot(*(item.u_j for item in group)),
+            dof=min(item.dof for item in group),
+        )
+        for group in by_name.values()
     )
 
 
@@ -201,12 +239,14 @@ def _chunks(trace: Trace, begin: float, end: float, gaps: Gaps) -> Iterator[_Chu
 
 def _samples(trace: Trace, start: int, stop: int) -> tuple[Float64s | None, Float64s | None, Float64s]:
     """Voltage, current (where there are such channels) and power of some samples, as float64."""
+    power_w = trace.read("power", start, stop).astype(np.float64) if "power" in trace.channels else None
     if "current" in trace.channels and "voltage" in trace.channels:
         voltage_v = trace.read("voltage", start, stop).astype(np.float64)
         current_a = trace.read("current", start, stop).astype(np.float64)
-        return voltage_v, current_a, voltage_v * current_a
-    if "power" in trace.channels:
-        return None, None, trace.read("power", start, stop).astype(np.float64)
+        # A meter that gives power too multiplied before it averaged: the product of means is something else.
+        return voltage_v, current_a, voltage_v * current_a if power_w is None else power_w
+    if power_w is not None:
+        return None, None, power_w
     if "energy" in trace.channels:
         return None, None, trace.read("energy", start, stop).astype(np.float64) * trace.rate_hz
     raise DataError(f"the trace holds no power: its channels are {', '.join(trace.channels) or 'none'}")

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.energy import Float64s, Gaps, Trace, block_powers, stretch_energy
+from analysis.energy import Float64s
+from analysis.power_source import PowerSource
 from analysis.uncertainty import coverage_factor, uniform_width
 from analysis.windows import Stretch
 
@@ -46,6 +47,7 @@ class IdleSide:
     coverage: float
     voltage_v: float | None
     current_a: float | None
+    duration_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,9 @@ class IdlePower:
 
     ``se_w`` is the standard error from batch means with ``dof`` degrees of freedom; ``drift_u_w`` the standard
     uncertainty from the sides' difference, which may have come about at any time between them: (P_post − P_pre)/√12.
-    ``drift_w`` is that difference, ``None`` with one side only. ``reasons`` are codes of what is doubtful.
+    ``drift_w`` is that difference, ``None`` with one side only. ``reasons`` are codes of what is doubtful. The energy
+    of t seconds of idle scatters with a variance of ``wander_w2s``·t about the mean power's, or less where t is shorter
+    than the power's memory.
     """
 
     power_w: float
@@ -66,6 +70,7 @@ class IdlePower:
     voltage_v: float | None
     current_a: float | None
     reasons: tuple[str, ...]
+    wander_w2s: float = 0.0
 
     @property
     def u_w(self) -> float:
@@ -78,12 +83,13 @@ class IdlePower:
         return self.dof * (self.u_w / self.se_w) ** 4 if self.se_w > 0.0 else math.inf
 
 
-def idle_side(trace: Trace, stretch: Stretch, gaps: Gaps = ()) -> IdleSide | None:
-    """Idle power over one stretch of a trace; ``None`` if no sample of it is there."""
-    seen = stretch_energy(trace, stretch.begin, stretch.end, gaps)
-    if seen is None:
+def idle_side(source: PowerSource, stretch: Stretch) -> IdleSide | None:
+    """Idle power over one stretch of a trace; ``None`` if nothing of it was seen without what lies outside it."""
+    inside = source.settled(stretch.begin, stretch.end)
+    seen = source.energy(*inside) if inside is not None else None
+    if inside is None or seen is None:
         return None
-    means = block_powers(trace, stretch.begin, stretch.end, BATCHES, gaps)
+    means = source.block_powers(*inside, BATCHES)
     enough = means.size >= FEWEST_BATCHES
     return IdleSide(
         power_w=seen.power_w,
@@ -93,14 +99,16 @@ def idle_side(trace: Trace, stretch: Stretch, gaps: Gaps = ()) -> IdleSide | Non
         coverage=seen.coverage,
         voltage_v=seen.voltage_v,
         current_a=seen.current_a,
+        duration_s=seen.duration_s,
     )
 
 
-def idle_power(before: IdleSide | None, after: IdleSide | None) -> IdlePower | None:
+def idle_power(before: IdleSide | None, after: IdleSide | None, lost: str = "samples_dropped") -> IdlePower | None:
     """The idle power of a pass from the sides it has; ``None`` if it has none, or none with a standard error.
 
     With both sides and an even drift their mean is the idle power at mid-window. ``idle_drift`` is given where the
-    sides differ by more than t₀.₉₇₅ standard errors of the difference plus :data:`DRIFT_FLOOR` of the power.
+    sides differ by more than t₀.₉₇₅ standard errors of the difference plus :data:`DRIFT_FLOOR` of the power; ``lost``
+    is the code where a side was not seen whole.
     """
     sides = [side for side in (before, after) if side is not None and side.se_w is not None]
     if not sides:
@@ -120,7 +128,7 @@ def idle_power(before: IdleSide | None, after: IdleSide | None) -> IdlePower | N
         if abs(drift_w) > scatter_w + DRIFT_FLOOR * abs(power_w):
             reasons.append("idle_drift")
     if any(side.coverage < 1.0 for side in sides):
-        reasons.append("samples_dropped")
+        reasons.append(lost)
     return IdlePower(
         power_w=power_w,
         se_w=math.sqrt(variance) / count,
@@ -131,6 +139,7 @@ def idle_power(before: IdleSide | None, after: IdleSide | None) -> IdlePower | N
         voltage_v=_mean([side.voltage_v for side in sides]),
         current_a=_mean([side.current_a for side in sides]),
         reasons=tuple(reasons),
+        wander_w2s=sum(side.se_w**2 * side.duration_s for side in sides if side.se_w is not None) / count,
     )
 
 

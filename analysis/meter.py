@@ -25,11 +25,20 @@ class RangeLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class PowerLimits:
+    """Limits of error (rectangular, half-width) of a meter that gives power or energy alone: relative gain, offset."""
+
+    gain_p: float
+    offset_p_w: float
+
+
+@dataclass(frozen=True, slots=True)
 class Meter:
     """A power meter as the manifest describes it.
 
     ``ranges`` in rising order of full scale; ``selected`` is the range the bench fixed, ``None`` with autorange.
-    ``reasons`` are codes for why no expanded uncertainty may be claimed; empty if it may.
+    ``power`` are the limits of a meter without ranges, which gives power or energy alone. ``reasons`` are codes for why
+    no expanded uncertainty may be claimed; empty if it may.
     """
 
     name: str
@@ -41,6 +50,7 @@ class Meter:
     update_period_s: float | None
     source: str
     reasons: tuple[str, ...]
+    power: PowerLimits | None = None
 
     @property
     def claims(self) -> bool:
@@ -86,8 +96,9 @@ def meter_of(manifest: Mapping[str, Any], name: str) -> Meter:
     ranges = sorted(
         (_range(key, item) for key, item in (accuracy.get("ranges") or {}).items()), key=lambda item: item.full_scale_a
     )
+    power = accuracy.get("power") if not ranges else None
     reasons = []
-    if not accuracy or (not ranges and accuracy.get("source") != "placeholder"):
+    if not accuracy or (not ranges and not power and accuracy.get("source") != "placeholder"):
         reasons.append("accuracy_unknown")
     elif accuracy.get("source") == "placeholder":
         reasons.append("placeholder_accuracy")
@@ -103,6 +114,7 @@ def meter_of(manifest: Mapping[str, Any], name: str) -> Meter:
         update_period_s=capabilities.get("update_period_s"),
         source=str(accuracy.get("source") or ""),
         reasons=tuple(reasons),
+        power=PowerLimits(float(power["gain_p"]), float(power["offset_p_w"])) if power else None,
     )
 
 

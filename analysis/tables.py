@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analysis.measured import Measured
+from analysis.naming import RECORDED
 from analysis.uncertainty import Budget, PointResult, coverage_factor, point_result
 from lab.record.quantity import Quantity, Verdict
 from lab.record.reasons import verdict_of
@@ -226,7 +227,7 @@ def summarised(items: Sequence[Measured], *, counted: bool) -> Summary:
     reasons = list(_merged(used))
     if n_invalid:
         reasons.append("repeats_lost")
-    if n == 1:
+    if n == 1 and first.name not in RECORDED.values():
         reasons.append("single_repeat")
     if counted and _unresolved(result):
         reasons.append("below_resolution")

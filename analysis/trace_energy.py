@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lab.errors import DataError
-from lab.record.traces.jls_mapped import MappedJls, joined
+from lab.record.traces.jls_trace import JlsTrace, joined
 
 Float64s = NDArray[np.float64]
 Int64s = NDArray[np.int64]
@@ -38,7 +38,7 @@ the sum is good to about 2e-9.
 
 
 class PowerBlocks(Protocol):
-    """What is needed of a trace: :class:`lab.record.traces.jls_mapped.MappedJls` has it."""
+    """What is needed of a trace: :class:`lab.record.traces.jls_trace.JlsTrace` has it."""
 
     @property
     def rate_hz(self) -> float: ...
@@ -188,7 +188,7 @@ class PowerPyramid:
     does not name.
     """
 
-    def __init__(self, trace: MappedJls, gaps: Gaps | None = None, channel: str = "power") -> None:
+    def __init__(self, trace: JlsTrace, gaps: Gaps | None = None, channel: str = "power") -> None:
         if channel not in trace.channels:
             raise DataError(f"the trace has no channel {channel!r}, only {', '.join(trace.channels) or 'none'}")
         self._trace, self._channel = trace, channel

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis import replay
+from analysis import naming, replay
 from analysis.alignment import OBSERVED
 from analysis.counters import counter_quantities
 from analysis.derived import energy_delay, energy_delay_budget
@@ -14,7 +14,9 @@ from analysis.energy_pass import energy_quantities, no_power
 from analysis.measured import Measured, measured, missing
 from analysis.meter import is_power_meter, meter_of
 from analysis.program_pass import program_quantities, read_program, reading_quantities
+from analysis.readers import RECORDED
 from analysis.readers.program_output import ProgramOutput
+from analysis.single_inferences import no_single_inferences
 from analysis.uncertainty import Budget, Term
 from analysis.verdicts import PROCESS_SUFFIX, known_codes
 from lab.record.quantity import Origin, Quantity
@@ -41,7 +43,8 @@ class Campaign:
     origins: Mapping[str, Origin]
     reader: str
     workload: str
-    per_process: bool
+    names: Mapping[str, str]
+    """What quantities of an energy pass are called instead, where nothing is counted in its window."""
     unavailable: tuple[tuple[str, str], ...]
     planned: frozenset[str]
 
@@ -63,10 +66,20 @@ class Campaign:
             origins=origins,
             reader=str(manifest["workload"].get("reader") or "none"),
             workload=str(manifest["workload"].get("kind") or ""),
-            per_process=resolved.get("per") == "process" or resolved.get("kind") == OBSERVED,
+            names=_names(resolved),
             unavailable=lost,
             planned=frozenset(record.planned()),
         )
+
+    @property
+    def per_process(self) -> bool:
+        """Are results stated for the whole of what ran, not for each inference?"""
+        return bool(self.names)
+
+    @property
+    def times_inferences(self) -> bool:
+        """Should a program have said how long an inference takes?"""
+        return not self.per_process and self.reader != RECORDED
 
     def origin(self, instrument: str) -> Origin:
         """The origin of what an instrument gave on this board."""
@@ -106,7 +119,13 @@ def trial_quantities(campaign: Campaign, trial: Mapping[str, Any]) -> list[Measu
                 counted = True
                 found = _counts_of_energy(campaign, data, output, found)
     found += _unavailable(campaign, trial)
-    return [*found, *_products(found)]
+    return naming.renamed([*found, *_products(found)], campaign.names)
+
+
+def _names(workload: Mapping[str, Any]) -> Mapping[str, str]:
+    if workload.get("kind") == OBSERVED:
+        return naming.RECORDED
+    return naming.PER_PROCESS if workload.get("per") == "process" else {}
 
 
 def pass_codes(data: PassData, instrument: str | None = None) -> tuple[str, ...]:
@@ -125,7 +144,7 @@ def pass_codes(data: PassData, instrument: str | None = None) -> tuple[str, ...]
 
 def _program(campaign: Campaign, data: PassData, output: ProgramOutput, with_count: bool) -> list[Measured]:
     codes = pass_codes(data)
-    expected = LATENCY if not campaign.per_process else ()
+    expected = LATENCY if campaign.times_inferences else ()
     found = program_quantities(
         output,
         pass_id=data.pass_id,
@@ -220,7 +239,7 @@ def _first_of(items: list[Measured], seen: set[tuple[str, str]]) -> list[Measure
 def _missing_pass(campaign: Campaign, plan: Mapping[str, Any], latency: bool) -> list[Measured]:
     pass_id, reasons = str(plan["pass_id"]), ("pass_missing",)
     found: list[Measured] = []
-    if latency and not campaign.per_process and campaign.reader != "none":
+    if latency and campaign.times_inferences and campaign.reader != "none":
         found += [
             missing(name, unit, pass_id=pass_id, origin=campaign.board_origin, reasons=reasons, source=campaign.reader)
             for name, unit in LATENCY
@@ -232,6 +251,8 @@ def _missing_pass(campaign: Campaign, plan: Mapping[str, Any], latency: bool) ->
                 rows = no_power(pass_id, campaign.origin(name), reasons)
                 meter = meter_of(campaign.record.manifest, name)
                 found += [_with_source(item, meter.name, meter.scope) for item in rows]
+                manifest, origin = campaign.record.manifest, campaign.origin(name)
+                found += no_single_inferences(manifest, pass_id, meter, origin, reasons)
     return found
 
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 CONFIDENCE = 0.95
@@ -147,6 +148,12 @@ def rectangular(half_width: float) -> float:
 def uniform_width(width: float) -> float:
     """Standard uncertainty of a quantity known only to lie within an interval of that full width (GUM 4.3.7)."""
     return abs(width) / math.sqrt(12.0)
+
+
+def trapezoidal(base: ArrayLike, top: ArrayLike) -> NDArray[np.float64]:
+    """Standard uncertainty of what is spread over a full width ``base``, evenly over the ``top`` in its middle and less
+    towards the ends (symmetric trapezoid, GUM 4.3.9): the sum of two uniform errors of widths (base ± top)/2."""
+    return np.sqrt((np.square(base) + np.square(top)) / 24.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,10 @@ CLOCK_EVENTS = frozenset({"task-clock", "cpu-clock", "cycles", "ref-cycles", "bu
 PROCESS_SUFFIX = "_process"
 """``page-faults_process``: the count of the whole process, where ``page-faults`` is the one per inference."""
 
+SINGLE_PREFIXES = ("energy_inference_", "latency_inference_")
+"""What is known of single inferences: their energies and times, both from the trace."""
+_ENDS = tuple(prefix + name for prefix in SINGLE_PREFIXES for name in ("sd_", "min_", "p05_", "p95_", "max_"))
+
 LOCATED = frozenset({"samples_dropped"})
 """Codes whose place the trace itself shows."""
 
@@ -48,7 +52,7 @@ def _is_net(quantity: str) -> bool:
 
 def _is_per_inference(quantity: str) -> bool:
     return not (
-        quantity.startswith(("power_", "energy_warmup_", "latency_"))
+        quantity.startswith(("power_", "energy_warmup_", "latency_", *SINGLE_PREFIXES, "inferences_"))
         or quantity.endswith(PROCESS_SUFFIX)
         or quantity in PROCESS_TIMES | PROCESS_SIZES
     )
@@ -67,6 +71,23 @@ def _is_windowed(quantity: str) -> bool:
     return (is_energy(quantity) and quantity != "power_idle_w") or quantity == "window_s"
 
 
+def _is_single(quantity: str) -> bool:
+    return quantity.startswith(SINGLE_PREFIXES) or quantity == "energy_between_inferences_j"
+
+
+def _is_traced(quantity: str) -> bool:
+    return is_energy(quantity) or quantity.startswith(SINGLE_PREFIXES)
+
+
+def _is_bounded(quantity: str) -> bool:
+    """Does the quantity move with the window's edges? Those of single inferences have edges of their own."""
+    return _is_windowed(quantity) and not quantity.startswith(SINGLE_PREFIXES)
+
+
+def _needs_window(quantity: str) -> bool:
+    return _is_windowed(quantity) or quantity.startswith(SINGLE_PREFIXES)
+
+
 def _everything(_: str) -> bool:
     return True
 
@@ -75,33 +96,46 @@ SUFFERS: Mapping[str, Suffers] = {
     # the trace: the power's numbers, not the program's own
     **dict.fromkeys(
         (
-            "samples_dropped",
-            "coverage_too_low",
-            "meter_unplugged",
-            "meter_timeout",
             "saturated",
             "range_changed",
-            "trace_unreadable",
+            "ranges_mixed",
             "statistics_disagree",
-            "counter_jumped",
             "utc_jumped",
             "assumed_voltage",
             "placeholder_accuracy",
             "accuracy_unknown",
             "no_power_meter",
             "meter_stale",
-            "recording_unclosed",
+            "counter_reset",
         ),
         is_energy,
     ),
-    "no_window": _is_windowed,
-    "alignment_disagrees": _is_windowed,
-    "alignment_failed": _is_windowed,
+    **dict.fromkeys(
+        (
+            "samples_dropped",
+            "coverage_too_low",
+            "meter_unplugged",
+            "meter_timeout",
+            "trace_unreadable",
+            "counter_jumped",
+            "recording_unclosed",
+        ),
+        _is_traced,
+    ),
+    "no_window": _needs_window,
+    "alignment_disagrees": _needs_window,
+    "alignment_failed": _needs_window,
+    # single inferences, seen on a line of their own
+    "inferences_disagree": _is_single,
+    "count_doubtful": _is_per_inference,
+    "few_inferences": lambda quantity: quantity.startswith(_ENDS),
+    "edges_coarse": lambda quantity: quantity.startswith(_ENDS),
+    "alignment_unchecked": _is_windowed,
     "readings_sparse": is_energy,
     "window_short": _is_windowed,
-    "edge_jitter": _is_windowed,
-    "edge_ambiguous": _is_windowed,
-    "window_disagrees": _is_windowed,
+    "edge_jitter": _is_bounded,
+    "edge_ambiguous": _is_bounded,
+    "window_disagrees": _needs_window,
     # A drift of idle power may be the meter's own, which gross energy suffers from too.
     "idle_drift": is_energy,
     "idle_too_short": _is_net,
@@ -118,13 +152,19 @@ def reasons_for(quantity: str, codes: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def mixes_ranges(codes: Iterable[str]) -> bool:
+    """Was a pass measured in several current ranges, by accident or because that is how its meter works? Then their
+    errors do not cancel, and the worst of each limit holds."""
+    return bool({"range_changed", "ranges_mixed"} & set(codes))
+
+
 def known_codes(codes: Iterable[str]) -> tuple[str, ...]:
     """The codes as they are, and ``pass_failed`` for any that this version does not know (a newer lab's)."""
     return tuple(dict.fromkeys(code if code in REASONS else "pass_failed" for code in codes))
 
 
-def coverage_reasons(coverage: float) -> tuple[str, ...]:
-    """The codes that a stretch with so much of its samples brings."""
+def coverage_reasons(coverage: float, lost: str = "samples_dropped") -> tuple[str, ...]:
+    """The codes that a stretch with so much of its samples (or readings: ``lost`` is the code then) brings."""
     if coverage < MINIMUM_COVERAGE:
-        return ("samples_dropped", "coverage_too_low")
-    return ("samples_dropped",) if coverage < 1.0 else ()
+        return (lost, "coverage_too_low")
+    return (lost,) if coverage < 1.0 else ()

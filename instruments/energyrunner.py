@@ -47,6 +47,7 @@ class EnergyRunnerReplay:
         self._sessions = sessions or (Path(named) if named else None)
         self._accuracy = accuracy
         self._context: PassContext | None = None
+        self._started = False
 
     def probe(self) -> Probe:
         """Read every session below the folder, and say which meters recorded them."""
@@ -90,18 +91,20 @@ class EnergyRunnerReplay:
 
     def arm(self, context: PassContext) -> None:
         """Take note of the session to replay."""
-        self._context = context
+        self._context, self._started = context, False
 
     def start(self) -> None:
         """Nothing to start: the recording was made long ago."""
+        self._started = True
 
     def stop(self) -> Observation:
         """Copy the session into the record and give its windows as marks, what was published as readings.
 
-        A session that is missing or damaged is a fault, and so is one whose numbers contradict each other.
+        A session that is missing or damaged is a fault, and so is one whose numbers contradict each other. Empty if
+        nothing was started.
         """
         context, self._context = self._context, None
-        if context is None:
+        if context is None or not self._started:
             return Observation()
         replay = _Replay(self.name, context)
         if context.session is None:

@@ -112,6 +112,8 @@ class PassContext:
     events: tuple[str, ...] = ()
     session: Path | None = None
     """The recorded session to replay, for replaying instruments."""
+    session_inferences: int | None = None
+    """How many inferences the session's windows hold, where the experiment says so."""
 
 
 @dataclass(frozen=True, slots=True)

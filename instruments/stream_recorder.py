@@ -37,7 +37,13 @@ END_TOLERANCE_S = 0.02
 """A stream may end this much before the host says so: the last transfer is on its way."""
 
 MARKED_LINES = ("window", "warmup")
-"""Meanings of logic lines that give marks; the others only bound the idle stretches."""
+"""Meanings of logic lines that give marks; ``program`` only bounds the idle stretches."""
+
+SINGLE = "inference"
+"""The meaning of a line that is high while one inference runs: it is recorded, and read from the trace later.
+
+It may have a hundred thousand edges, a few samples apart: they are no marks, no bounces, and no bound of anything.
+"""
 
 UTC_SPACING_S = 10.0
 """How often the trace's UTC track gets an entry."""
@@ -54,8 +60,8 @@ class StreamFormat:
     """What the blocks of a stream hold.
 
     ``ranges`` are (name, full scale in A), in the order of the range codes; ``lines`` gives each logic input recorded
-    (``gpi0`` …) the meaning of what is wired to it: ``window``, ``warmup``, ``program``. ``power`` tells that the meter
-    gives power itself.
+    (``gpi0`` …) the meaning of what is wired to it: ``window``, ``warmup``, ``program``, ``inference``. ``power`` tells
+    that the meter gives power itself.
     """
 
     source: str
@@ -65,11 +71,14 @@ class StreamFormat:
     full_scale_v: float
     lines: Mapping[str, str]
     power: bool = False
+    power_alone: bool = False
+    """Of a recording that holds power only: its blocks' current and voltage are not there (NaN) and not written."""
 
     @property
     def channels(self) -> tuple[str, ...]:
         """The trace's channels."""
-        return ("current", "voltage", *(("power",) if self.power else ()), *self.lines)
+        measured = () if self.power_alone else ("current", "voltage")
+        return (*measured, *(("power",) if self.power or self.power_alone else ()), *self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,7 @@ class StreamRecorder(ClosedOnExit):
         self._origin = 0
         self._firsts: list[int] = []
         self._lengths: list[int] = []
-        self._lines = {channel: _Line() for channel in form.lines}
+        self._lines = {channel: _Line() for channel, meaning in form.lines.items() if meaning != SINGLE}
         self._saturated: dict[str, tuple[int, int]] = {}
         self._range_code: int | None = None
         self._range_changes: list[tuple[int, int]] = []
@@ -146,13 +155,15 @@ class StreamRecorder(ClosedOnExit):
         first = block.first_sample - self._origin
         self._note_block(first, block.current_a.size)
         assert self._writer is not None
-        self._writer.write("current", first, block.current_a)
-        self._writer.write("voltage", first, block.voltage_v)
+        if not self._form.power_alone:
+            self._writer.write("current", first, block.current_a)
+            self._writer.write("voltage", first, block.voltage_v)
         if block.power_w is not None:
             self._writer.write("power", first, block.power_w)
+        for channel in self._form.lines:
+            self._writer.write(channel, first, block.logic[channel])
         for channel, line in self._lines.items():
             levels = block.logic[channel]
-            self._writer.write(channel, first, levels)
             if line.first_level is None:
                 line.first_level = int(levels[0])
             changes, line.state = transitions(levels, first, line.state)

@@ -7,7 +7,7 @@ comes back with the reason in ``missing``, and the report says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,16 +27,19 @@ from analysis.figures.dots import Drawn, draw_dots
 from analysis.figures.names import quantity_title
 from analysis.figures.style import drawing, png_bytes, sorted_origins, svg_text
 from analysis.figures.units import tick_text
+from analysis.sources import WHOLE, Part, parts_of
 from lab.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analysis.figures.inferences import Panel
     from lab.record.documents import TraceRef
     from lab.record.reader import PassData, Record
 
 FOLDER = "figures"
-_BUDGET_QUANTITIES = ("energy_net_j", "energy_gross_j", "latency_s", "elapsed_s")
+_ENERGIES = ("energy_net_j", "energy_gross_j", "energy_process_net_j", "energy_process_gross_j", "energy_recorded_j")
+_BUDGET_QUANTITIES = (*_ENERGIES, "latency_s", "elapsed_s")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _WINDOW_MARKS = frozenset({"window_begin", "window_end"})
 
@@ -89,15 +92,55 @@ def write_figures(record_root: Path, manifest: Mapping[str, Any], tables: Result
             elif draw is None:
                 files.append(FigureFile(name, title, "", kind, missing=f"unknown kind of figure {kind!r}"))
             else:
-                files.append(_write(folder, name, kind, title, partial(draw, tables, matrix, entry)))
-        budget = partial(_budget, tables, matrix)
-        files.append(_write(folder, "uncertainty_budget", "budget", "Uncertainty budget", budget))
+                for part in parts_of(tables.summary, _quantities(entry)):
+                    drawing_of = partial(draw, _Tables.of(tables, part), matrix, {**entry, "title": part.titled(title)})
+                    files.append(_write(folder, name + part.suffix, kind, part.titled(title), drawing_of))
+        for part in parts_of(tables.summary, _BUDGET_QUANTITIES):
+            budget = partial(_budget, _Tables.of(tables, part), matrix, part)
+            title = part.titled("Uncertainty budget")
+            files.append(_write(folder, f"uncertainty_budget{part.suffix}", "budget", title, budget))
+        files += _inferences(folder, record_root, tables, matrix)
         trace = partial(_trace, record_root, manifest, tables, matrix)
         files.append(_write(folder, "example_trace", "trace", "One energy pass", trace))
     written = {path for file in files for path in (file.png, file.svg) if path is not None}
     for path in folder.iterdir():
         if path.suffix in {".png", ".svg"} and path not in written:
             path.unlink()
+    return files
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """The tables without what other sources gave; see :class:`analysis.sources.Part`."""
+
+    results: pd.DataFrame
+    summary: pd.DataFrame
+    budget: pd.DataFrame
+    correlations: pd.DataFrame
+    speedups: pd.DataFrame
+
+    @classmethod
+    def of(cls, tables: ResultTables, part: Part) -> _Tables:
+        correlations = tables.correlations
+        if part.source and not correlations.empty and "source" in correlations.columns:
+            correlations = correlations[correlations["source"].isin(["", part.name])]
+        results, summary, budget = (part.of(frame) for frame in (tables.results, tables.summary, tables.budget))
+        return cls(results, summary, budget, correlations, tables.speedups)
+
+
+def _quantities(entry: Mapping[str, Any]) -> list[str]:
+    return [str(entry[key]) for key in ("quantity", "x", "y") if entry.get(key)]
+
+
+def _inferences(folder: Path, record_root: Path, tables: ResultTables, matrix: Matrix) -> list[FigureFile]:
+    """A figure for each meter that saw single inferences; none where no line tells of them."""
+    from analysis.figures.inferences import read_panels
+
+    files = []
+    for part, panels in read_panels(record_root, tables.results, matrix).items():
+        title = part.titled("Energy of single inferences")
+        sketch = partial(_drawn_inferences, panels, title, matrix)
+        files.append(_write(folder, f"single_inferences{part.suffix}", "inferences", title, sketch))
     return files
 
 
@@ -206,7 +249,7 @@ def correlation_notes(correlations: pd.DataFrame, x: str, y: str) -> dict[str, s
     return notes
 
 
-def _budget(tables: ResultTables, matrix: Matrix) -> _Sketch:
+def _budget(tables: ResultTables, matrix: Matrix, part: Part) -> _Sketch:
     from analysis.figures.budget import draw_budget, shares_of
 
     for quantity in _BUDGET_QUANTITIES:
@@ -214,7 +257,7 @@ def _budget(tables: ResultTables, matrix: Matrix) -> _Sketch:
         if rows and max(len(row.shares) for row in rows) > 1:
             summary = tables.summary
             origins = sorted_origins(summary[summary["quantity"] == quantity]["origin"])
-            title = f"What makes the uncertainty: {quantity_title(quantity)}"
+            title = part.titled(f"What makes the uncertainty: {quantity_title(quantity)}")
             drawn = draw_budget(rows, origins, title, _footer(matrix))
             caption = (
                 f"Share of each term in the squared standard uncertainty of the {quantity_title(quantity)}, "
@@ -224,13 +267,30 @@ def _budget(tables: ResultTables, matrix: Matrix) -> _Sketch:
     raise NothingToDrawError("no quantity has an uncertainty budget of more than one term")
 
 
+def _drawn_inferences(panels: Sequence[Panel], title: str, matrix: Matrix) -> _Sketch:
+    from analysis.figures.inferences import draw_inferences, shown_of
+
+    if not any(panel.curves for panel in panels):
+        raise NothingToDrawError("no pass has a valid distribution")
+    drawn = draw_inferences(panels, title, _footer(matrix))
+    shown = shown_of(panels)
+    caption = (
+        "Share of the inferences that took less than that energy (idle included), a step curve for each repeat. "
+        "All panels are equally wide in per cent of their median: a wide curve is a wide scatter. "
+        "Dashed: median of all; shaded: from 5 to 95 % of them. Stairs in a curve are the grid of the samples."
+    )
+    if len(shown) < len(panels):
+        caption += f" The first {len(shown)} of {len(panels)} points; all are in inferences.parquet."
+    return _Sketch(drawn, title, caption, tuple(sorted_origins(panel.origin for panel in shown)))
+
+
 def _trace(record_root: Path, manifest: Mapping[str, Any], tables: ResultTables, matrix: Matrix) -> _Sketch:
     from analysis.figures.trace import draw_trace, spans_of
     from lab.record.reader import Record
     from lab.record.traces import open_trace
 
     # Whether a damaged log is good enough was decided when the tables were made.
-    example = _example_pass(Record(record_root, dict(manifest), salvage=True), tables)
+    example = _example_pass(Record(record_root, dict(manifest), salvage=True), tables, manifest)
     if example is None:
         raise NothingToDrawError("no completed energy pass with a trace and a window")
     pass_data, ref = example
@@ -239,7 +299,7 @@ def _trace(record_root: Path, manifest: Mapping[str, Any], tables: ResultTables,
     name = f"{label} · {hue_value}" if hue_value else label
     trial_id = str(pass_data.trial.get("trial_id"))
     origin = str((manifest.get("board") or {}).get("origin") or manifest.get("origin") or "unknown")
-    energy = _value_of(tables.results, trial_id, "energy_gross_j")
+    energy = _value_of(tables.results, trial_id, "energy_gross_j", ref.instrument)
     latency = _value_of(tables.results, trial_id, "latency_s")
     title = f"One energy pass: {name}"
     subtitle = f"pass {pass_data.pass_id}, {ref.instrument} at {tick_text(ref.rate_hz, 'Hz')}"
@@ -258,37 +318,52 @@ def _trace(record_root: Path, manifest: Mapping[str, Any], tables: ResultTables,
         f"Power over time of pass {pass_data.pass_id} (shaded: {', '.join(named).replace('_', ' ')}). "
         "Line: mean; band: least and largest sample of each stretch. Below, the beginning of the window."
     )
+    others = [other.instrument for other in pass_data.end.traces if other.instrument != ref.instrument]
+    if others:
+        caption += f" This is what {ref.instrument} saw; also recorded: {', '.join(sorted(others))}."
     return _Sketch(drawn, title, caption, (origin,))
 
 
-def _example_pass(record: Record, tables: ResultTables) -> tuple[PassData, TraceRef] | None:
-    """The first energy pass with a window, in planned order: one with a valid energy if there is one."""
+def _example_pass(
+    record: Record, tables: ResultTables, manifest: Mapping[str, Any]
+) -> tuple[PassData, TraceRef] | None:
+    """The first energy pass with a window, in planned order: one with a valid energy if there is one.
+
+    Of several meters' traces the one of the whole board.
+    """
     results = tables.results
-    valid: set[str] = set()
+    valid: set[tuple[str, str]] = set()
     if not results.empty:
-        energies = results[
-            results["quantity"].isin(["energy_gross_j", "energy_net_j"]) & (results["verdict"] == "valid")
-        ]
-        valid = {str(trial_id) for trial_id in energies["trial_id"]}
+        energies = results[results["quantity"].isin(_ENERGIES) & (results["verdict"] == "valid")]
+        valid = set(zip(energies["trial_id"].map(str), energies["source"].map(str), strict=True))
     fallback: tuple[PassData, TraceRef] | None = None
     for pass_data in record.passes().values():
-        if not pass_data.end.traces or not _has_window(pass_data):
-            continue
-        candidate = (pass_data, pass_data.end.traces[0])
-        if str(pass_data.trial.get("trial_id")) in valid:
-            return candidate
-        fallback = fallback or candidate
+        trial_id = str(pass_data.trial.get("trial_id"))
+        for ref in sorted(pass_data.end.traces, key=lambda item: _scope(manifest, item.instrument) != WHOLE):
+            if not _has_window(pass_data, ref):
+                continue
+            if (trial_id, ref.instrument) in valid:
+                return pass_data, ref
+            fallback = fallback or (pass_data, ref)
     return fallback
 
 
-def _has_window(pass_data: PassData) -> bool:
-    return {mark.name for mark in pass_data.marks}.issuperset(_WINDOW_MARKS)
+def _scope(manifest: Mapping[str, Any], instrument: str) -> str:
+    entry = (manifest.get("instruments") or {}).get(instrument) or {}
+    return str((entry.get("capabilities") or {}).get("scope") or "")
 
 
-def _value_of(results: pd.DataFrame, trial_id: str, quantity: str) -> float | None:
+def _has_window(pass_data: PassData, ref: TraceRef) -> bool:
+    names = {mark.name for mark in pass_data.marks if mark.instrument == ref.instrument}
+    return names.issuperset(_WINDOW_MARKS)
+
+
+def _value_of(results: pd.DataFrame, trial_id: str, quantity: str, source: str = "") -> float | None:
     if results.empty:
         return None
     rows = results[(results["trial_id"] == trial_id) & (results["quantity"] == quantity)]
+    if source:
+        rows = rows[rows["source"].isin([source, ""])]
     values = (number(row.get("value")) for row in rows.to_dict("records") if row.get("verdict") != "invalid")
     return next((value for value in values if value is not None), None)
 

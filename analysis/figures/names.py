@@ -12,7 +12,14 @@ _TITLES: dict[str, str] = {
     "window_s": "length of the window",
     "energy_gross_j": "energy per inference, idle included",
     "energy_net_j": "energy per inference, net of idle",
+    "energy_process_gross_j": "energy of the whole process, idle included",
+    "energy_process_net_j": "energy of the whole process, net of idle",
+    "energy_recorded_j": "energy of the recording",
+    "power_recorded_w": "mean power of the recording",
+    "recorded_s": "length of the recording",
     "energy_warmup_j": "energy of the warm-up",
+    "energy_between_inferences_j": "energy between inferences, for each of them",
+    "inferences_left_out": "inferences left out of the distribution",
     "energy_published_j": "energy per inference, as published",
     "energy_edge_bound_j": "bound from the window's edges",
     "energy_residual_rel": "relative difference from the published energy",
@@ -66,9 +73,21 @@ _TERMS: dict[str, str] = {
     "offset I": "offset of the current",
     "offset V": "offset of the voltage",
     "timebase": "time base",
+    "inference edges": "edges of single inferences",
+    "left out": "inferences left out",
     "update period": "update period of the counter",
     "repeats": "repeats (scatter)",
     "scatter in pass": "scatter within a pass",
+}
+
+_STATISTICS = {
+    "mean": "mean",
+    "sd": "standard deviation",
+    "min": "least",
+    "p05": "5 % point",
+    "median": "median",
+    "p95": "95 % point",
+    "max": "greatest",
 }
 
 _UNIT_SUFFIXES = ("_s", "_j", "_w", "_js", "_pct", "_bytes", "_rel")
@@ -80,6 +99,9 @@ def quantity_title(name: str) -> str:
         return _TITLES[name]
     if name.endswith(PROCESS_SUFFIX):
         return f"{quantity_title(name.removesuffix(PROCESS_SUFFIX))} of the whole process"
+    for prefix, what in (("energy_inference_", "energy"), ("latency_inference_", "time")):
+        if name.startswith(prefix):
+            return f"{what} of single inferences, {_STATISTICS.get(name.removeprefix(prefix)[:-2], name)}"
     for suffix in _UNIT_SUFFIXES:
         if name.endswith(suffix):
             name = name.removesuffix(suffix)

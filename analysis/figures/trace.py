@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.figures.axes import set_axis
 from analysis.figures.dots import Drawn
@@ -26,6 +25,8 @@ from analysis.figures.style import (
     watermark,
 )
 from analysis.figures.units import tick_text
+from analysis.view.columns import Envelope, envelope
+from analysis.view.tiles import scan
 from lab.record.documents import Mark
 from lab.record.traces import TraceReader
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 _COLUMNS = 1400
 _LEAST_NAMED = 0.05
 """A stretch shorter than this share of the pass is shaded, but has no room for its name."""
-_CHUNK = 1 << 20
 _LINE = PALETTE[0]
 _SHADES = {
     "idle_before": (IDLE, "idle"),
@@ -45,47 +45,13 @@ _SHADES = {
 }
 
 
-@dataclass(frozen=True)
-class Envelope:
-    """Least, mean and largest power of equal stretches of a trace. NaN where a stretch has no sample at all."""
+def power_envelope(reader: TraceReader, start: int, stop: int, columns: int = _COLUMNS) -> Envelope:
+    """The power of a trace between two samples, thinned to at most ``columns`` stretches without losing its extremes.
 
-    time_s: NDArray[np.float64]
-    low_w: NDArray[np.float64]
-    mean_w: NDArray[np.float64]
-    high_w: NDArray[np.float64]
-    per_column: int
-
-
-def power_of(reader: TraceReader, start: int, stop: int) -> NDArray[np.float64]:
-    """Power in watt, sample by sample, NaN where samples are missing. Raises ``ValueError`` if the trace has none."""
-    channels = set(reader.channels)
-    if {"current", "voltage"} <= channels:
-        current = np.asarray(reader.read("current", start, stop), dtype=np.float64)
-        return current * np.asarray(reader.read("voltage", start, stop), dtype=np.float64)
-    if "power" in channels:
-        return np.asarray(reader.read("power", start, stop), dtype=np.float64)
-    if "energy" in channels:
-        return np.asarray(reader.read("energy", start, stop), dtype=np.float64) * reader.rate_hz
-    raise ValueError("the trace has neither voltage and current, nor power, nor energy")
-
-
-def envelope(reader: TraceReader, start: int, stop: int, columns: int = _COLUMNS) -> Envelope:
-    """The trace between two samples, thinned to at most ``columns`` stretches without losing its extremes."""
+    Raises :class:`lab.errors.DataError` if the trace has no power.
+    """
     per_column = max(1, -(-(stop - start) // columns))
-    parts: list[tuple[NDArray[Any], ...]] = []
-    step = max(1, _CHUNK // per_column) * per_column
-    for begin in range(start, stop, step):
-        power = power_of(reader, begin, min(stop, begin + step))
-        edges = np.arange(0, power.size, per_column)
-        present = np.isfinite(power)
-        count = np.add.reduceat(present.astype(np.float64), edges)
-        total = np.add.reduceat(np.where(present, power, 0.0), edges)
-        mean = np.full(count.shape, np.nan)
-        np.divide(total, count, out=mean, where=count > 0)
-        parts.append((begin + edges, np.fmin.reduceat(power, edges), mean, np.fmax.reduceat(power, edges)))
-    first, low, mean, high = (np.concatenate(column) for column in zip(*parts, strict=True))
-    middle = first + (per_column - 1) / 2
-    return Envelope(middle / reader.rate_hz, low, mean, high, per_column)
+    return envelope(scan(reader, per_column, start=start, stop=stop, quantities=("power",)).tile, "power", columns)
 
 
 def draw_trace(
@@ -104,7 +70,7 @@ def draw_trace(
     figure = new_figure(9.0, 5.4)
     upper = place_axes(figure, 0.75, 2.95, 0.3, 0.85)
     _shade(upper, spans)
-    _draw(upper, envelope(reader, 0, reader.length))
+    _draw(upper, power_envelope(reader, 0, reader.length), reader.rate_hz)
     _power_axis(upper)
     upper.set_xlabel("Time since the trace began [s]")
     window = next((span for span in spans if span.name == "window"), None)
@@ -115,7 +81,7 @@ def draw_trace(
     first = max(0, int((begin_s - 0.2 * detail_s) * reader.rate_hz))
     last = min(reader.length, int((begin_s + detail_s) * reader.rate_hz) + 1)
     _shade(lower, spans, named=False)
-    _draw(lower, envelope(reader, first, last))
+    _draw(lower, power_envelope(reader, first, last), reader.rate_hz)
     lower.set_xlim(first / reader.rate_hz, last / reader.rate_hz)
     _power_axis(lower)
     lower.set_xlabel("The window's beginning, enlarged [s]")
@@ -170,15 +136,16 @@ def _shade(axes: Axes, spans: Sequence[Span], *, named: bool = True) -> None:
             axes.axvline(begin, color=INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=4)
 
 
-def _draw(axes: Axes, power: Envelope) -> None:
+def _draw(axes: Axes, power: Envelope, rate_hz: float) -> None:
+    time_s = power.at / rate_hz
     if power.per_column > 1:
-        axes.fill_between(power.time_s, power.low_w, power.high_w, color=_LINE, alpha=0.35, linewidth=0, zorder=2)
-    axes.plot(power.time_s, power.mean_w, color=_LINE, linewidth=0.9, zorder=3)
-    values = np.concatenate([power.low_w, power.high_w])
+        axes.fill_between(time_s, power.low, power.high, color=_LINE, alpha=0.35, linewidth=0, zorder=2)
+    axes.plot(time_s, power.mean, color=_LINE, linewidth=0.9, zorder=3)
+    values = np.concatenate([power.low, power.high])
     present = values[np.isfinite(values)]
     if present.size:
         set_axis(axes, "y", "Power", [float(present.min()), float(present.max())], "W", log=False)
-    axes.set_xlim(power.time_s[0], power.time_s[-1])
+    axes.set_xlim(time_s[0], time_s[-1])
 
 
 def _mark_gaps(axes: Axes, gaps: Sequence[tuple[int, int]], rate_hz: float) -> None:

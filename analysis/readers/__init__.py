@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 
     from analysis.readers.program_output import ProgramOutput
 
+RECORDED = "recorded_session"
+"""The reader of notes beside a recording that was played: no program ran, so none owes a latency."""
+
 PROGRAM_READERS: dict[str, str] = {
     "benchmark_model": "analysis.readers.benchmark_model",
     "hdrnn": "analysis.readers.hdrnn",
+    RECORDED: "analysis.readers.recorded_session",
 }
 """Reader name → module."""
 

@@ -102,6 +102,7 @@ class SharedDriver:
         self._lock = threading.Lock()
         self._driver: Driver | None = None
         self._leases = 0
+        self._held: set[str] = set()
 
     def __call__(self) -> Driver:
         """Another lease."""
@@ -110,6 +111,18 @@ class SharedDriver:
                 self._driver = self._make()
             self._leases += 1
             return _Lease(self, self._driver)
+
+    def hold(self, path: str) -> None:
+        """A lease is about to open a device. Raises ``RuntimeError`` if another one holds it."""
+        with self._lock:
+            if path in self._held:
+                raise RuntimeError(f"another instrument of this bench holds {path}")
+            self._held.add(path)
+
+    def let_go(self, path: str) -> None:
+        """A lease no longer holds a device."""
+        with self._lock:
+            self._held.discard(path)
 
     def give_back(self, timeout: float | None) -> None:
         """A lease ends."""
@@ -121,23 +134,46 @@ class SharedDriver:
 
 
 class _Lease:
-    """A :class:`Driver` that leaves the shared one alone when it is finalized, unless it is the last."""
+    """A :class:`Driver` that leaves the shared one alone when it is finalized, unless it is the last.
+
+    Two leases cannot hold the same device: the driver would let them, and both would record the one meter.
+    """
 
     def __init__(self, shared: SharedDriver, driver: Driver) -> None:
         self._shared = shared
+        self._driver = driver
         self._given_back = False
+        self._held: set[str] = set()
         self.device_paths = driver.device_paths
-        self.open = driver.open
-        self.close = driver.close
         self.publish = driver.publish
         self.query = driver.query
         self.subscribe = driver.subscribe
         self.unsubscribe = driver.unsubscribe
 
+    def open(self, device_prefix: str, mode: str | None = None, timeout: float | None = None) -> None:
+        """Open a device that no other lease holds."""
+        self._shared.hold(device_prefix)
+        try:
+            self._driver.open(device_prefix, mode=mode, timeout=timeout)
+        except DriverError:
+            self._shared.let_go(device_prefix)
+            raise
+        self._held.add(device_prefix)
+
+    def close(self, device_prefix: str, timeout: float | None = None) -> None:
+        """Close a device that this lease holds."""
+        if device_prefix not in self._held:
+            return
+        self._held.discard(device_prefix)
+        self._shared.let_go(device_prefix)
+        self._driver.close(device_prefix, timeout=timeout)
+
     def finalize(self, timeout: float | None = None) -> None:
         """Give the lease back. Idempotent."""
         if not self._given_back:
             self._given_back = True
+            for path in self._held:
+                self._shared.let_go(path)
             self._shared.give_back(timeout)
 
 

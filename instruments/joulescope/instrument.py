@@ -11,12 +11,12 @@ counter, which is the time; UTC is an annotation.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from instruments.arrival_clock import host_s
 from instruments.joulescope.configuration import Configuration, topics
 from instruments.joulescope.discovery import Device, choose, connected
 from instruments.joulescope.driver import (
@@ -29,16 +29,25 @@ from instruments.joulescope.driver import (
     shared_driver,
     vendor_version,
 )
-from instruments.joulescope.recording import STATISTICS, Patience, Recording
+from instruments.joulescope.intake import STATISTICS, Clocks, utc_ticks
+from instruments.joulescope.live import Live
+from instruments.joulescope.recording import Recording
 from instruments.joulescope.settings import JoulescopeSettings
 from instruments.joulescope.signals import CURRENT, signals
-from instruments.protocol import Capabilities, Observation, PassContext, Probe
+from instruments.protocol import Capabilities, LiveReading, Observation, PassContext, Probe
+from instruments.stream_presence import Patience
 from lab.errors import HardwareError
 from lab.record.quantity import Origin
 
 _OPEN_TIMEOUT_S = 10.0
 
 _IN_USE_ADVICE = "close the Joulescope UI and other programs that use it, or unplug it and plug it in again"
+
+_OPEN_ADVICE = f"{_IN_USE_ADVICE}; where access is refused, install the vendor's udev rule (docs/joulescope.md)"
+
+
+_STILL_CALLED: list[OnValue] = []
+"""Functions whose unsubscribing failed: the driver may call them yet, by a bare pointer, so they are never let go."""
 
 
 @dataclass(slots=True)
@@ -55,8 +64,8 @@ class _Held:
 class Joulescope:
     """An :class:`~instruments.protocol.Instrument` over a JS110, JS220 or JS320.
 
-    ``factory`` gives the vendor's driver; all meters of a process share one by default. ``clock`` is the host's
-    monotonic clock in s.
+    ``factory`` gives the vendor's driver; all meters of a process share one by default. ``clock`` is the host's in s,
+    ``utc`` its time of day as the driver counts it.
     """
 
     def __init__(
@@ -65,18 +74,21 @@ class Joulescope:
         settings: JoulescopeSettings,
         *,
         factory: DriverFactory = shared_driver,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = host_s,
+        utc: Callable[[], int] = utc_ticks,
         patience: Patience | None = None,
     ) -> None:
         self.name = name
         self._settings = settings
         self._factory = factory
         self._clock = clock
+        self._clocks = Clocks(clock, utc)
         self._patience = patience or Patience()
         self._signals = signals(settings.lines, power=settings.power)
         self._held: _Held | None = None
         self._context: PassContext | None = None
         self._recording: Recording | None = None
+        self._live: Live | None = None
         self._started_s = 0.0
 
     # ------------------------------------------------------------------------------------------------ what it is
@@ -150,6 +162,7 @@ class Joulescope:
         If the meter was switched off before, so it is again, and the board behind it.
         """
         self._abandon()
+        self.end_live()
         held, self._held = self._held, None
         if held is None:
             return
@@ -161,7 +174,7 @@ class Joulescope:
         try:
             driver.open(device.path, mode="restore", timeout=_OPEN_TIMEOUT_S)
         except DriverError as error:
-            raise HardwareError(f"{device} cannot be opened ({error})", advice=_IN_USE_ADVICE) from error
+            raise HardwareError(f"{device} cannot be opened ({error})", advice=_OPEN_ADVICE) from error
         try:
             held.configuration.apply(topics(self._settings))
             for item in self._signals:
@@ -177,17 +190,20 @@ class Joulescope:
     def _release(self, held: _Held) -> None:
         """Undo :meth:`_hold`; what a device that is gone does not answer is left."""
         for topic, call in held.subscriptions:
-            with contextlib.suppress(*DriverError):
+            try:
                 held.driver.unsubscribe(topic, call)
+            except DriverError:
+                _STILL_CALLED.append(call)
         if not held.gone:
             held.configuration.restore()
         with contextlib.suppress(*DriverError):
             held.driver.close(held.device.path)
 
     def _subscribe(self, held: _Held, topic: str, call: OnValue) -> None:
-        # The driver's binding keeps only a bare pointer to the function: it must live until it is unsubscribed.
-        held.driver.subscribe(topic, "pub", call)
+        # The driver's binding keeps only a bare pointer to the function: it must live until it is unsubscribed. And a
+        # subscription that is not confirmed in time may be one all the same.
         held.subscriptions.append((topic, call))
+        held.driver.subscribe(topic, "pub", call)
 
     def _device(self) -> Device:
         """The connected device; the one that is held if one is. Raises :class:`HardwareError`."""
@@ -214,17 +230,17 @@ class Joulescope:
     # ------------------------------------------------------------------------------------- from the driver's thread
 
     def _on_value(self, name: str, _: str, value: Value) -> None:
-        recording = self._recording
-        if recording is not None:
-            recording.receive(name, value)
+        receiver = self._recording or self._live
+        if receiver is not None:
+            receiver.receive(name, value)
 
     def _on_removed(self, held: _Held, _: str, path: Value) -> None:
         if path != held.device.path:
             return
         held.gone = True
-        recording = self._recording
-        if recording is not None:
-            recording.removed()
+        receiver = self._recording or self._live
+        if receiver is not None:
+            receiver.removed()
 
     # ------------------------------------------------------------------------------------------------- a pass
 
@@ -247,23 +263,19 @@ class Joulescope:
         context, held = self._context, self._held
         if context is None or held is None:
             raise RuntimeError(f"{self.name}: started before it was opened and armed")
-        recording = Recording(context, self.name, held.device.serial, self._settings, self._signals, self._clock)
+        recording = Recording(context, self.name, held.device.serial, self._settings, self._signals, self._clocks)
         self._started_s = self._clock()
         if held.gone:
             self._recording = recording
             recording.trouble("meter_unplugged", f"{held.device} is not connected any more")
             return
         try:
-            for item in self._signals:
-                if item.channel == CURRENT:
-                    # Blocks of the pass before may still be on their way until now.
-                    self._recording = recording
-                held.driver.publish(f"{held.device.path}/{item.control}", 1)
+            self._switch_on(held, recording)
         except DriverError as error:
             self._recording = recording
             recording.trouble("meter_timeout", f"{held.device} does not answer ({error})")
             return
-        recording.wait_for_samples(self._patience.start_s)
+        recording.presence.wait_for_first(self._start_patience_s)
 
     def stop(self) -> Observation:
         """Wait until all that was sampled up to now has come, and give it. Empty if nothing was started."""
@@ -272,7 +284,7 @@ class Joulescope:
         if recording is None or held is None:
             return Observation()
         stopped_s = self._clock()
-        recording.wait_for_samples_until(stopped_s, self._patience.stall_s)
+        recording.presence.wait_until(stopped_s, self._patience.stall_s)
         self._recording = None
         self._switch_off(held)
         return recording.finish(stopped_s, self._started_s)
@@ -285,6 +297,22 @@ class Joulescope:
             self._switch_off(self._held)
             recording.finish(self._clock(), self._started_s)
 
+    @property
+    def _start_patience_s(self) -> float:
+        """The driver's filter must be filled before the first sample is one."""
+        return self._patience.start_s + 3 * self._settings.lag_counts / self._settings.meter.counter_hz
+
+    def _switch_on(self, held: _Held, receiver: Recording | Live) -> None:
+        """Switch the streams on, the current last; blocks of the time before may still be on their way until then."""
+        for item in self._signals:
+            if item.channel == CURRENT:
+                if isinstance(receiver, Recording):
+                    self._recording = receiver
+                    receiver.told_to_begin()
+                else:
+                    self._live = receiver
+            held.driver.publish(f"{held.device.path}/{item.control}", 1)
+
     def _switch_off(self, held: _Held) -> None:
         for item in reversed(self._signals):
             if held.gone:
@@ -292,3 +320,36 @@ class Joulescope:
             # A meter that does not answer here has shown it in its samples, or will at the next start.
             with contextlib.suppress(*DriverError):
                 held.driver.publish(f"{held.device.path}/{item.control}", 0)
+
+    # ---------------------------------------------------------------------------------------------- watched live
+
+    def begin_live(self) -> None:
+        """Measure without recording. Raises :class:`HardwareError` if the meter does not answer."""
+        held = self._held
+        if held is None or held.gone:
+            raise HardwareError("the Joulescope is not open, or not connected any more", advice=_IN_USE_ADVICE)
+        self.end_live()
+        live = Live(self.name, self._settings, self._signals, self._clocks)
+        try:
+            self._switch_on(held, live)
+        except DriverError as error:
+            self._live = live
+            self.end_live()
+            raise HardwareError(f"{held.device} does not answer ({error})", advice=_IN_USE_ADVICE) from error
+        if not live.presence.wait_for_first(self._start_patience_s):
+            self.end_live()
+            raise HardwareError(f"{held.device} sends no samples", advice=_IN_USE_ADVICE)
+
+    def take_live(self) -> LiveReading:
+        """What was seen since the last call."""
+        if self._live is None:
+            return LiveReading(duration_s=0.0)
+        return self._live.take(max(self._patience.stall_s, 3 / self._settings.rate_hz))
+
+    def end_live(self) -> None:
+        """Stop measuring. Idempotent."""
+        live, self._live = self._live, None
+        if live is not None:
+            if self._held is not None:
+                self._switch_off(self._held)
+            live.end()

@@ -62,6 +62,8 @@ class JoulescopeSettings:
                 )
         if self.window_line in self.more_lines:
             raise UsageError(f"the logic input {self.window_line} is named twice")
+        if len({"window", *self.more_lines.values()}) <= len(self.more_lines):
+            raise UsageError("two logic inputs have the same meaning", advice="each meaning can be wired once")
 
     @property
     def meter(self) -> MeterModel:

@@ -8,7 +8,8 @@ writes says ``simulated``.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -32,13 +33,17 @@ from instruments.simulated.live import live_reading
 from instruments.simulated.rail import Rail
 from instruments.stream_recorder import StreamFormat, StreamRecorder
 from lab.errors import UsageError
+from lab.record.documents import TraceClock
 from lab.record.quantity import Origin
 
 WANDER = 0.005
 """The current's offset wanders within a pass by up to this share of its limit, either way."""
 
+CLOCK_BOUND_S = 100e-6
+"""How far the trace's anchors on the host's clock may be off: a JS220's UTC is typically right to so much."""
+
 _LINES = ("window", "warmup", "program")
-"""The board's lines, in the order in which the logic inputs are wired to them after the window's."""
+"""The board's lines, in the order in which the logic inputs are wired to them where the bench does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,9 @@ class SimulatedJoulescopeSettings:
     """How a simulated Joulescope is set up.
 
     ``range_name`` names the fixed current range, one of ``accuracy.ranges``; ``window_line`` is the logic input
-    that the board's window line is wired to; the lines ``warmup`` and ``program`` take the next free inputs. The
-    errors of the instrument are drawn from ``campaign_seed`` and its name.
+    that the board's window line is wired to. ``lines`` are the other wired inputs and the board's lines on them; where
+    it is empty, ``warmup`` and ``program`` take the next free inputs. ``scope`` says whose energy it is, ``rail`` names
+    the rail it watches. The errors of the instrument are drawn from ``campaign_seed`` and its name.
 
     Raises :class:`UsageError` if these do not fit together or the model does not exist.
     """
@@ -59,6 +65,9 @@ class SimulatedJoulescopeSettings:
     accuracy: Accuracy
     campaign_seed: int
     faults: tuple[MeterFault, ...] = ()
+    lines: Mapping[str, str] = field(default_factory=dict)
+    scope: str = "board"
+    rail: str = "board"
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:
@@ -74,11 +83,14 @@ class SimulatedJoulescopeSettings:
             raise UsageError(
                 f"the range {self.range_name!r} has no accuracy", advice=f"ranges with an accuracy: {known}"
             )
-        if self.window_line not in converter.logic_inputs:
-            raise UsageError(
-                f"a {self.model} has no logic input {self.window_line!r}",
-                advice=f"it has {', '.join(converter.logic_inputs)}",
-            )
+        for line in (self.window_line, *self.lines):
+            if line not in converter.logic_inputs:
+                raise UsageError(
+                    f"a {self.model} has no logic input {line!r}",
+                    advice=f"it has {', '.join(converter.logic_inputs)}",
+                )
+        if self.window_line in self.lines:
+            raise UsageError(f"two lines are wired to {self.window_line}", advice="give each an input of its own")
 
     @property
     def converter(self) -> ConverterModel:
@@ -88,6 +100,8 @@ class SimulatedJoulescopeSettings:
     @property
     def wiring(self) -> dict[str, str]:
         """Logic input → line of the board."""
+        if self.lines:
+            return {self.window_line: _LINES[0], **self.lines}
         free = [line for line in self.converter.logic_inputs if line != self.window_line]
         return dict(zip([self.window_line, *free], _LINES, strict=False))
 
@@ -112,7 +126,13 @@ class SimulatedJoulescope:
         return Probe(
             present=True,
             detail=f"simulated {settings.model}, range {settings.range_name}, {settings.rate_hz:g} samples/s",
-            facts={"model": settings.model, "serial": self._serial, "simulated": True, "wiring": settings.wiring},
+            facts={
+                "model": settings.model,
+                "serial": self._serial,
+                "simulated": True,
+                "wiring": settings.wiring,
+                "rail": settings.rail,
+            },
         )
 
     def capabilities(self) -> Capabilities:
@@ -122,7 +142,7 @@ class SimulatedJoulescope:
         return Capabilities(
             measures=("current", "voltage", "logic"),
             origin=Origin.SIMULATED,
-            scope="board",
+            scope=settings.scope,
             rate_hz=settings.rate_hz,
             accuracy=replace(settings.accuracy, ranges=in_use),
             clock="sample index",
@@ -163,7 +183,32 @@ class SimulatedJoulescope:
         with StreamRecorder(context, self.name, form) as recorder:
             for block in blocks(signal, conversion):
                 recorder.feed(block)
-            return recorder.finish(elapsed_s)
+            return self._with_clock(recorder.finish(elapsed_s), context, conversion)
+
+    def _with_clock(self, seen: Observation, context: PassContext, conversion: Conversion) -> Observation:
+        """Add how the trace's clock stands to the host's, which here is the line's virtual time: wrong by an amount
+        within :data:`CLOCK_BOUND_S` that each pass draws, as a meter's UTC is."""
+        if not seen.traces:
+            return seen
+        error_s = CLOCK_BOUND_S * float(np.random.default_rng([context.seed, 0xC10C]).uniform(-1, 1))
+        # The trace begins with the first sample that arrived.
+        origin = conversion.lost[0][1] if conversion.lost and conversion.lost[0][0] == 0 else 0
+        anchors = tuple(
+            (
+                float(sample),
+                round(1e9 * (conversion.first_instant_s + (origin + sample) * conversion.period_s + error_s)),
+            )
+            for sample in (0, seen.traces[0].samples)
+        )
+        clock = TraceClock(
+            pass_id=context.pass_id,
+            attempt=context.attempt,
+            instrument=self.name,
+            anchors=anchors,
+            bound_s=CLOCK_BOUND_S,
+            method="utc",
+        )
+        return replace(seen, clocks=(clock,))
 
     def begin_live(self) -> None:
         """Watch from now on, in the line's virtual time."""

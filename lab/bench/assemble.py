@@ -8,9 +8,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from instruments.protocol import Instrument
-from lab.bench import boards, joulescopes, model, recordings, tools
-from lab.bench.assemble_accuracy import make_accuracy
+from lab.bench import boards, joulescopes, meters, model, ppk2, recordings, tools
 from lab.bench.assemble_joulescopes import make_joulescope, make_simulated_joulescope
+from lab.bench.assemble_meters import make_polled_meter
+from lab.bench.assemble_ppk2 import make_ppk2
+from lab.bench.assemble_recordings import make_energyrunner, make_replay
 from lab.bench.assemble_tools import make_tool
 from lab.boards.protocol import Board, Command
 from lab.errors import HardwareError
@@ -54,18 +56,34 @@ def _simulated(bench: model.Bench, path: Path, board: boards.SimulatedBoard, cam
     """A simulated board and its meters share one rail; its perf is the one that runs on the simulated board."""
     from instruments.simulated.rail import Rail
     from lab.boards.simulated.board import SimulatedBoard, SimulatedBoardSettings, Throttling
+    from lab.boards.simulated.clock import ClockSettings, ClockStep
+    from lab.boards.simulated.supply import soc_rail
 
     rail = Rail(board.supply, board.source_resistance)
+    meters = [item for item in bench.instruments.values() if isinstance(item, joulescopes.SimulatedJoulescope)]
+    rails = {"board": rail} | {item.rail: soc_rail(rail) for item in meters if item.rail != "board"}
     settings = SimulatedBoardSettings(
         supply_v=board.supply,
         source_resistance_ohm=board.source_resistance,
-        faults=tuple(Throttling(fault.probability, fault.passes or ("*",), fault.slowdown) for fault in board.faults),
+        faults=tuple(
+            Throttling(fault.probability, fault.passes or ("*",), fault.slowdown)
+            for fault in board.faults
+            if isinstance(fault, boards.Throttling)
+        ),
+        clock=ClockSettings(board.clock.offset, board.clock.drift_ppm, board.clock.delay, board.clock.jitter),
+        clock_steps=tuple(
+            ClockStep(fault.probability, fault.passes or ("*",), fault.step)
+            for fault in board.faults
+            if isinstance(fault, boards.ClockStep)
+        ),
+        campaign_seed=campaign_seed,
+        between_inferences_s=board.between_inferences,
     )
-    simulated = SimulatedBoard(BOARD_NAME, settings, rail)
+    simulated = SimulatedBoard(BOARD_NAME, settings, rail, soc=rails.get("soc"))
     instruments: dict[str, Instrument] = {}
     for name, item in bench.instruments.items():
         if isinstance(item, joulescopes.SimulatedJoulescope):
-            instruments[name] = make_simulated_joulescope(name, item, rail, path, campaign_seed)
+            instruments[name] = make_simulated_joulescope(name, item, rails[item.rail], path, campaign_seed)
         else:
             instruments[name] = _instrument(name, item, path, run_on(simulated))
     return AssembledBench(simulated, instruments)
@@ -97,11 +115,15 @@ def _instrument(name: str, item: model.Instrument, path: Path, run: RunCommand) 
         case tools.PerfStat() | tools.ProcessResources() | tools.Cachegrind():
             return make_tool(name, item, run)
         case recordings.EnergyRunner():
-            from instruments.energyrunner import EnergyRunnerReplay
-
-            return EnergyRunnerReplay(name, accuracy=None if item.accuracy is None else make_accuracy(item.accuracy))
+            return make_energyrunner(name, item)
+        case recordings.Replay():
+            return make_replay(name, item, path)
         case joulescopes.Joulescope():
             return make_joulescope(name, item, path)
+        case ppk2.Ppk2():
+            return make_ppk2(name, item, path)
+        case meters.Nvml() | meters.Rapl() | meters.Hwmon():
+            return make_polled_meter(name, item)
         case joulescopes.SimulatedJoulescope():
             raise HardwareError(
                 f"{path}: instruments.{name}: a simulated Joulescope has no line to watch here",

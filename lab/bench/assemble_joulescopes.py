@@ -57,6 +57,9 @@ def make_simulated_joulescope(
         accuracy=make_accuracy(item.accuracy),
         campaign_seed=campaign_seed,
         faults=tuple(_meter_fault(fault) for fault in item.faults),
+        lines={str(line): str(meaning) for line, meaning in item.lines.items()},
+        scope=item.scope,
+        rail=item.rail,
     )
     return joulescope.SimulatedJoulescope(name, settings, rail)
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from lab.bench.faults import PassFault
 from lab.config.environment import PathText
 from lab.config.fields import Model, Number, Text, Whole, config_error
-from lab.config.units import Size, Voltage
+from lab.config.units import Duration, Size, Voltage
 
 
 class Caches(Model):
@@ -43,8 +43,24 @@ class Throttling(PassFault):
     )
 
 
-BoardFault = Throttling
-"""The faults that a simulated board can have; more kinds will make this a union by ``kind``."""
+class ClockStep(PassFault):
+    """The board's clock is off by ``step`` while the program runs, and right again when it is asked."""
+
+    kind: Literal["clock_step"]
+    step: Duration = Field(0.02, description="How far the clock is ahead meanwhile")
+
+
+BoardFault = Annotated[Throttling | ClockStep, Field(discriminator="kind")]
+"""The faults that a simulated board can have."""
+
+
+class SimulatedClock(Model):
+    """The simulated board's own clock and the link to it: limits from which each campaign draws."""
+
+    offset: Duration = Field(1000.0, description="It counts from up to so long before the pass")
+    drift_ppm: Annotated[float, Field(ge=0, le=500, strict=True)] = Field(50.0, description="Limit of its rate's error")
+    delay: Duration = Field(150e-6, description="Most that a question or an answer takes at least, either way")
+    jitter: Duration = Field(200e-6, description="Mean of what comes on top of that")
 
 
 class _Board(Model):
@@ -67,6 +83,12 @@ class SimulatedBoard(_Board):
     supply: Voltage = Field(12.0, description="Voltage of the simulated supply")
     source_resistance: Number = Field(0.05, description="Resistance of supply and leads, in ohm")
     tflite: Tflite = Field(default_factory=Tflite)
+    between_inferences: Duration = Field(
+        0.0,
+        description="What the program's loop takes from one inference to the next; without it the line of single "
+        "inferences never falls between them",
+    )
+    clock: SimulatedClock = Field(default_factory=SimulatedClock)
     faults: tuple[BoardFault, ...] = Field((), description="Faults to inject")
 
 

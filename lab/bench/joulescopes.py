@@ -66,6 +66,10 @@ class _JoulescopeBase(InstrumentModel):
                 free = [item for item in inputs if item != self.window_line]
                 what = "this is the window's input" if line == self.window_line else f"a {self.model} has no such input"
                 raise config_error(what, expected=one_of(free), at=("lines", line))
+        meanings = list(self.lines.values())
+        for line, meaning in self.lines.items():
+            if meanings.count(meaning) > 1:
+                raise config_error(f"several inputs are wired to {meaning}", expected="one", at=("lines", line))
         return self
 
 
@@ -73,10 +77,19 @@ class SimulatedJoulescope(_JoulescopeBase):
     """A model of a Joulescope: it errs within the stated limits, and knows the truth."""
 
     kind: Literal["simulated_joulescope"]
+    rail: Literal["board", "soc"] = Field(
+        "board", description="Rail of the simulated board that it watches: its supply, or the one of the SoC's logic"
+    )
     faults: tuple[MeterFault, ...] = Field((), description="Faults to inject")
 
     @model_validator(mode="after")
     def _is_fully_stated(self) -> SimulatedJoulescope:
+        if self.rail != "board" and self.scope == "board":
+            raise config_error(
+                f"on the rail {self.rail} a meter does not see the whole board",
+                expected=f"a scope that says so, such as {self.rail}",
+                at=("scope",),
+            )
         if self.range not in self.accuracy.ranges:
             raise config_error(
                 "a simulated meter needs a fixed range with limits of error",
@@ -98,3 +111,30 @@ class Joulescope(_JoulescopeBase):
         False, description="Also record the meter's own power channel: the better one at a lowered rate"
     )
     statistics: bool = Field(True, description="Compare the meter's own sums of energy with the trace's integral")
+
+    @model_validator(mode="after")
+    def _device_has_it(self) -> Joulescope:
+        """What the device does not have is found here, where the file's line can be named."""
+        from instruments.joulescope.models import MODELS, same_range
+
+        meter = MODELS[self.model]
+        asked = {
+            "range": (self.range, [*(item.name for item in meter.current_ranges), AUTO_RANGE]),
+            "voltage_range": (self.voltage_range, [item.name for item in meter.voltage_ranges]),
+        }
+        for key, (name, known) in asked.items():
+            if not any(same_range(name, item) for item in known):
+                raise config_error(
+                    f"a {self.model} has no such range",
+                    expected=one_of(known),
+                    suggestion=closest(name, known),
+                    at=(key,),
+                )
+        if self.rate not in meter.rates_hz:
+            nearest = min(meter.rates_hz, key=lambda rate: abs(rate - self.rate))
+            raise config_error(
+                f"a {self.model} does not give so many samples per second",
+                expected=f"1, 2 or 5 times a power of ten; the nearest is {nearest} Hz",
+                at=("rate",),
+            )
+        return self

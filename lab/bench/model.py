@@ -12,14 +12,27 @@ from typing import Annotated
 
 from pydantic import Field
 
+from lab.bench.alignment import Alignment
 from lab.bench.boards import Board
 from lab.bench.joulescopes import Joulescope, SimulatedJoulescope
-from lab.bench.recordings import EnergyRunner
+from lab.bench.meters import Hwmon, Nvml, Rapl
+from lab.bench.ppk2 import Ppk2
+from lab.bench.recordings import EnergyRunner, Replay
 from lab.bench.tools import Cachegrind, PerfStat, ProcessResources
 from lab.config.fields import Identifier, Model, Text
 
 Instrument = Annotated[
-    SimulatedJoulescope | Joulescope | PerfStat | ProcessResources | Cachegrind | EnergyRunner,
+    SimulatedJoulescope
+    | Joulescope
+    | Ppk2
+    | PerfStat
+    | ProcessResources
+    | Cachegrind
+    | EnergyRunner
+    | Replay
+    | Nvml
+    | Rapl
+    | Hwmon,
     Field(discriminator="kind"),
 ]
 
@@ -32,3 +45,4 @@ class Bench(Model):
     description: Text | None = None
     board: Board
     instruments: dict[Identifier, Instrument] = Field({}, description="What watches the board: name → instrument")
+    alignment: Alignment | None = Field(None, description="How the program's window is found in the traces")

@@ -16,6 +16,7 @@ from lab.boards import host_facts
 from lab.boards.host_process import SHELL, HostProcess
 from lab.boards.protocol import Command, CommandResult
 from lab.errors import HardwareError
+from lab.record.host_clock import host_ns
 from lab.record.quantity import Origin
 
 
@@ -30,6 +31,8 @@ class LocalBoard:
     origin = Origin.MEASURED
     shares_files = True
     """Paths of the lab are paths on this board: nothing needs to be copied."""
+    shares_clock = True
+    """The lab's clock is this board's clock."""
 
     def __init__(
         self,
@@ -139,6 +142,10 @@ class LocalBoard:
     def idle(self, seconds: float) -> None:
         """Sleep."""
         time.sleep(max(0.0, seconds))
+
+    def ping(self) -> tuple[int, int, int]:
+        """Three readings of the one clock."""
+        return host_ns(), host_ns(), host_ns()
 
     def _working_folder(self) -> Path:
         if self._root is None:

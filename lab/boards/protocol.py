@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from instruments.protocol import Probe
 from lab.record.quantity import Origin
@@ -84,4 +84,17 @@ class Board(Protocol):
 
     def idle(self, seconds: float) -> None:
         """Let the board do nothing for a while."""
+        ...
+
+
+@runtime_checkable
+class ComparesClock(Protocol):
+    """A board whose clock can be compared with the host's (:mod:`lab.record.host_clock`), over a link that stays open:
+    a process that is started for every question takes longer than any answer is worth."""
+
+    def ping(self) -> tuple[int, int, int]:
+        """Ask the board for its ``CLOCK_MONOTONIC_RAW`` once: (host's ns before, board's ns, host's ns after).
+
+        Raises :class:`lab.errors.HardwareError` if the board does not answer.
+        """
         ...

@@ -20,14 +20,18 @@ COMMANDS = {
     "plan": "show what would run, in what order, how long it takes and how much disk",
     "record": "record what a bench's power meters see, without any program",
     "measure": "show live numbers of a bench's power meters",
+    "replay": "play a recording (JLS, table, EnergyRunner session) into a record and print its energy",
     "resume": "finish a campaign that was interrupted or killed",
     "process": "rebuild all results, figures and the report from a record's raw files",
     "report": "rebuild the figures and the report of a processed record",
     "show": "show a record's results, budget, faults and provenance in the terminal",
+    "view": "show the trace of a pass, and what speaks against it, as a page to zoom in",
+    "export": "write a stretch of a trace as CSV or Parquet",
     "list": "list the records there are",
     "doctor": "check the boards, instruments, tools and versions at hand",
     "schema": "print the JSON Schema of experiment or bench files",
     "import": "read a recording made by other software",
+    "recover": "recover what is left of a JLS file that was never closed or is damaged",
 }
 """Subcommand → its line in the help; its module is ``lab.cli.<name>_command``."""
 

@@ -56,6 +56,8 @@ def show_finished(finished: object, args: argparse.Namespace) -> int:
         print(f"interrupted; `lab resume {finished.root}` goes on", file=sys.stderr)
     if outcome.lost is not None:
         raise outcome.lost
+    for fault in outcome.damaged_traces:
+        print(f"{fault.pass_id}: a damaged trace: {fault.detail}", file=sys.stderr)
     processed = process_record(Record.open(finished.root), report=not args.no_report)
     if args.json:
         print(json.dumps({"state": outcome.state, **processed.to_json()}, indent=1))

@@ -12,6 +12,7 @@ from typing import Any
 
 from lab.bench.boards import NoBoard, ReplayBoard, SimulatedBoard
 from lab.bench.model import Bench
+from lab.bench.recordings import EnergyRunner, Replay
 from lab.config.document import Finding
 from lab.config.location import Location
 from lab.config.problems import closest, one_of
@@ -32,7 +33,7 @@ RESERVED_FIGURES = ("budget", "trace")
 _TEMPLATE_FIELDS: dict[str, dict[str, bool]] = {
     "tflite_benchmark": dict.fromkeys(("network", "input", "compression", "threads", "accelerator"), True),
     "program": {"build": False, "prepare": False, "command": True},
-    "recorded_session": {"session": True},
+    "recorded_session": {"session": True, "inferences": True},
     "observe": {},
 }
 """Workload kind → its fields that are templates, and whether factors and settings may stand in them."""
@@ -70,6 +71,8 @@ def check_together(experiment: Experiment, bench: Bench) -> Iterator[Finding]:
             message=f"does not fit the workload {experiment.workload.kind!r} of {experiment.experiment!r}",
             expected=needs,
         )
+    elif isinstance(experiment.workload, RecordedSessionWorkload):
+        yield from _replay_findings(experiment.workload, bench)
     elif (
         isinstance(experiment.workload, TfliteBenchmarkWorkload)
         and not isinstance(board, (SimulatedBoard, ReplayBoard, NoBoard))
@@ -80,6 +83,23 @@ def check_together(experiment: Experiment, bench: Bench) -> Iterator[Finding]:
             message=f"missing key: {experiment.experiment!r} needs the folder with the .tflite files",
             at_key=True,
         )
+
+
+def _replay_findings(workload: RecordedSessionWorkload, bench: Bench) -> Iterator[Finding]:
+    """Instruments of a bench that cannot play what the experiment names."""
+    for name, item in bench.instruments.items():
+        if isinstance(item, EnergyRunner) and (workload.format != "energyrunner" or workload.folder is None):
+            yield Finding(
+                location=("instruments", name, "kind"),
+                message=f"it plays sessions of EnergyRunner only, the experiment has {workload.format} recordings",
+                expected="'replay'",
+            )
+        elif isinstance(item, Replay) and item.file is None and workload.folder is None:
+            yield Finding(
+                location=("instruments", name, "file"),
+                message="missing key: neither the bench nor the experiment names a recording",
+                at_key=True,
+            )
 
 
 # ------------------------------------------------------------------------------------------------ factors
@@ -188,7 +208,8 @@ def _workload(data: Mapping[str, Any]) -> Mapping[str, Any]:
 def _template_findings(data: Mapping[str, Any], factors: Mapping[str, _Factor]) -> Iterator[Finding]:
     workload = _workload(data)
     kind = str(workload.get("kind"))
-    if kind == "recorded_session" and "session" not in workload and "session" not in factors:
+    named = workload.get("folder") is not None
+    if kind == "recorded_session" and named and "session" not in workload and "session" not in factors:
         message = "missing key, and there is no factor of this name that would stand for it"
         yield Finding(location=("workload", "session"), message=message, at_key=True)
     for field, may_vary in _TEMPLATE_FIELDS.get(kind, {}).items():

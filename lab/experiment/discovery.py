@@ -44,7 +44,10 @@ def _values(name: str, factor: DiscoveredFactor, folder: Path, environ: Mapping[
         matches = list(root.glob(factor.glob.pattern))
     except (ValueError, NotImplementedError) as error:
         raise UsageError(f"factors.{name}: the pattern {factor.glob.pattern!r} cannot be used: {error}") from None
-    folders = {match if match.is_dir() else match.parent for match in matches}
+    if factor.glob.values == "files":
+        folders = {match for match in matches if match.is_file()}
+    else:
+        folders = {match if match.is_dir() else match.parent for match in matches}
     if not folders:
         raise UsageError(
             f"factors.{name}: nothing below {root} matches {factor.glob.pattern!r}",

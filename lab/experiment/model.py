@@ -60,12 +60,24 @@ PROGRAM_PLACEHOLDERS = ("source", "build", "data")
 
 
 class RecordedSessionWorkload(Model):
-    """Power sessions that were recorded elsewhere: nothing is run."""
+    """Recordings that were made elsewhere: nothing is run."""
 
     kind: Literal["recorded_session"]
-    format: Literal["energyrunner"] = "energyrunner"
-    folder: PathText = Field(description="Folder below which the sessions lie")
-    session: Template = Field("{session}", description="The session's folder, relative to `folder`")
+    format: Literal["energyrunner", "jls", "csv"] = Field(
+        "energyrunner", description="Sessions of EnergyRunner, JLS files of any program, or tables with a layout"
+    )
+    folder: PathText | None = Field(
+        None, description="Folder below which the recordings lie; none, where the bench's instruments name their files"
+    )
+    session: Template = Field(
+        "{session}", description="The recording, relative to `folder`: a session's folder, a JLS file, a table"
+    )
+    inferences: ScalarTemplate | None = Field(
+        None, description="Inferences in the window (all windows together), where the recording does not say"
+    )
+    per: Literal["inference", "process"] = Field(
+        "inference", description="What results are stated per; process: the window as a whole"
+    )
 
 
 class ObserveWorkload(Model):
@@ -95,7 +107,10 @@ class Glob(Model):
     """Folders or files to be found when the plan is made."""
 
     folder: PathText = Field(description="Where to look; ${LAB_DATA} and ${LAB_DATA:-fallback} are expanded")
-    pattern: Text = Field(description="Which files, such as **/trace1-energy.bin; their folders are the values")
+    pattern: Text = Field(description="Which files, such as **/trace1-energy.bin or *.jls")
+    values: Literal["folders", "files"] = Field(
+        "folders", description="Whether the folders of the files are the values, or the files themselves"
+    )
 
 
 class DiscoveredFactor(Model):

@@ -161,7 +161,8 @@ def _passes(experiment: Experiment, bench: Bench) -> tuple[list[_Template], tupl
     """The passes that each trial consists of."""
     meters = _named(bench, "measures_power")
     if isinstance(experiment.workload, RecordedSessionWorkload):
-        return [("energy", {"kind": "energy", "instruments": meters})], ()
+        idle_s = 0.0 if experiment.passes.energy is None else experiment.passes.energy.idle
+        return [("energy", {"kind": "energy", "instruments": meters, "idle_s": idle_s})], ()
     if isinstance(experiment.workload, ObserveWorkload):
         if not meters:
             return [], (Unavailable(what="energy", reason="no_power_meter"),)

@@ -9,6 +9,11 @@ KNOWN_QUANTITIES = words(
     """
     latency_s latency_first_s latency_std_s inferences window_s
     energy_gross_j energy_net_j energy_warmup_j power_active_w power_idle_w edp_gross_js edp_net_js
+    energy_process_gross_j energy_process_net_j energy_recorded_j power_recorded_w recorded_s
+    energy_inference_mean_j energy_inference_sd_j energy_inference_min_j energy_inference_p05_j
+    energy_inference_median_j energy_inference_p95_j energy_inference_max_j energy_between_inferences_j
+    latency_inference_mean_s latency_inference_sd_s latency_inference_min_s latency_inference_p05_s
+    latency_inference_median_s latency_inference_p95_s latency_inference_max_s inferences_left_out
     elapsed_s user_s system_s peak_rss_bytes minor_faults major_faults voluntary_switches involuntary_switches
     accuracy parameters depth macs
     layer_fit_l1_pct layer_fit_l2_pct layer_fit_ram_pct

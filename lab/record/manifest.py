@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +60,3 @@ def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def checksums(root: Path, paths: Iterable[Path]) -> dict[str, str]:
-    """Checksums by path relative to the record's folder, sorted."""
-    return {path.relative_to(root).as_posix(): sha256_of(path) for path in sorted(paths)}

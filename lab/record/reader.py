@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -85,6 +86,8 @@ class Record:
         for document in self.documents:
             if isinstance(document, PassBegin):
                 open_attempts[document.pass_id, document.attempt] = []
+            elif isinstance(document, Fault) and _is_late(document, ended):
+                ended[document.pass_id or ""][1].append(document)
             elif (
                 isinstance(document, Mark | Reading | Fault | TraceClock | ClockPings) and document.pass_id is not None
             ):
@@ -136,3 +139,9 @@ class Record:
         if more := len(problems) - len(lines):
             lines.append(f"… and {more} more")
         raise DataError("\n  ".join([f"{self.root}: the raw files are not what was recorded:", *lines]), advice=advice)
+
+
+def _is_late(fault: Fault, ended: Mapping[str, tuple[PassEnd, list[Document]]]) -> bool:
+    """Was the fault found after its pass had ended, when the record was sealed?"""
+    end, _ = ended.get(fault.pass_id or "", (None, None))
+    return end is not None and end.attempt == fault.attempt

@@ -52,6 +52,12 @@ _REASONS = (
         "fix the range in the bench file",
     ),
     Reason(
+        "ranges_mixed",
+        Verdict.VALID,
+        "the meter measured in several ranges, as it does by itself: the widest limits of all of them count",
+        "nothing needs to be done; a meter with a fixed range states narrower limits",
+    ),
+    Reason(
         "counter_jumped",
         _I,
         "the meter's sample counter or its blocks made no sense: the rest of the trace is left out",
@@ -92,6 +98,12 @@ _REASONS = (
         "look at the meter's driver; give it a shorter update interval",
     ),
     Reason(
+        "counter_reset",
+        _D,
+        "the meter's counter of energy made a step that no power can have made: that step is left out",
+        "see whether the driver was loaded anew or the machine slept; repeat the pass",
+    ),
+    Reason(
         "window_short",
         _D,
         "the window is only a few update periods of the meter long",
@@ -117,10 +129,34 @@ _REASONS = (
         "see the pass's faults: `lab show --faults RECORD`",
     ),
     Reason(
+        "alignment_unchecked",
+        _D,
+        "a way of finding the window that the bench asks for gave nothing: the others stand unchecked",
+        "check board.clock and the coded load, or ask for fewer methods in the bench file's alignment",
+    ),
+    Reason(
         "inferences_disagree",
         _I,
         "the edges of single inferences and the program's own count disagree",
-        "check the wire of the inference line, and its debounce time",
+        "check the wire of the inference line; between two inferences it must be low for three samples or more",
+    ),
+    Reason(
+        "count_doubtful",
+        _D,
+        "the edges of single inferences give another number than the program, by which energies are divided",
+        "check the wire of the inference line; if it is sound, the program's count is not",
+    ),
+    Reason(
+        "few_inferences",
+        _D,
+        "so few single inferences that the ends of their distribution are hardly known",
+        "raise passes.energy.duration",
+    ),
+    Reason(
+        "edges_coarse",
+        _D,
+        "the samples are too coarse for the scatter of single inferences: most of what is seen is the edges'",
+        "raise the meter's sample rate",
     ),
     Reason(
         "no_window",

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import UsageError
-from lab.record.documents import Document
+from lab.record.documents import Document, Fault
 from lab.record.events import EventLog
-from lab.record.manifest import Manifest, checksums, write_manifest
+from lab.record.manifest import Manifest, sha256_of, write_manifest
+from lab.record.sealing import sealed_files, trace_faults
 
 EVENTS = "events.jsonl"
 TRACES = "traces"
@@ -68,16 +69,22 @@ class RecordWriter:
         output.mkdir()
         return PassPaths(output=output, trace=self.root / TRACES / name)
 
-    def seal(self, state: str) -> None:
-        """Write the manifest with the campaign's state and the checksum of every raw file, and close the log."""
+    def seal(self, state: str) -> list[Fault]:
+        """Write the manifest with the campaign's state and the checksum of every raw file, and close the log.
+
+        Traces that are not what was recorded are faults of their passes: they are in the log, and returned.
+        """
+        paths = [path for name in RAW_FOLDERS for path in (self.root / name).rglob("*") if path.is_file()]
+        sums, problems = sealed_files(self.root, paths)
+        faults = trace_faults(self.root / EVENTS, problems)
+        self._log.append(*faults)
         self._log.close()
-        paths = [self.root / EVENTS]
-        for name in RAW_FOLDERS:
-            paths += [path for path in (self.root / name).rglob("*") if path.is_file()]
+        sums[EVENTS] = sha256_of(self.root / EVENTS)
         self.manifest["state"] = state
-        self.manifest["files"] = checksums(self.root, paths)
+        self.manifest["files"] = dict(sorted(sums.items()))
         write_manifest(self.root, self.manifest)
         os.close(self._lock)
+        return faults
 
 
 def _exclusive_lock(root: Path) -> int:

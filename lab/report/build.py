@@ -30,6 +30,7 @@ from analysis.figures.style import (
     WINDOW,
     sorted_origins,
 )
+from analysis.sources import each_part
 from lab.record.reader import Record
 from lab.record.reasons import REASONS
 from lab.report.correlations import correlation_lines
@@ -40,6 +41,7 @@ from lab.report.rows import (
     CACHE_FIT,
     DETAILS,
     MAIN,
+    SINGLES,
     counted_events,
     pivot_table,
     remaining_quantities,
@@ -164,6 +166,7 @@ def _content(record: Record, results: ResultTables, figures: list[FigureFile]) -
         ],
         "main": wide_table(summary, matrix, MAIN),
         "windows": window_table(results.results, matrix),
+        "singles": wide_table(summary, matrix, SINGLES),
         "details": wide_table(summary, matrix, (*DETAILS, *remaining_quantities(summary, events))),
         "counters": wide_table(summary, matrix, events),
         "networks": networks,
@@ -230,11 +233,13 @@ def _unavailable(results: ResultTables) -> list[tuple[str, str]]:
     """Reasons in words, each with the quantities that for it have no value at any point."""
     summary = results.summary
     quantities: dict[str, list[str]] = {}
-    for quantity, rows in summary.groupby("quantity", sort=False) if not summary.empty else ():
+    names = dict.fromkeys(map(str, summary["quantity"])) if not summary.empty else ()
+    for quantity, part in each_part(summary, names):
+        rows = part.of(summary[summary["quantity"] == quantity])
         if (rows["verdict"] == "invalid").all():
             codes = sorted({code for cell in rows["reasons"] for code in reasons_of(cell)})
             why = reason_text(tuple(codes)) or "no reason given"
-            quantities.setdefault(why, []).append(quantity_title(str(quantity)))
+            quantities.setdefault(why, []).append(part.titled(quantity_title(quantity)))
     return [(sentence_case("; ".join(names)), why) for why, names in quantities.items()]
 
 

@@ -34,7 +34,7 @@ def correlation_lines(correlations: pd.DataFrame) -> list[CorrelationLine]:
         CorrelationLine(
             sentence_case(quantity_title(str(row.get("x")))),
             sentence_case(quantity_title(str(row.get("y")))),
-            text_of(row.get("group")),
+            grouped_name(row),
             _points(row),
             _with_interval(row, "pearson"),
             _with_interval(row, "spearman"),
@@ -44,6 +44,11 @@ def correlation_lines(correlations: pd.DataFrame) -> list[CorrelationLine]:
         )
         for row in correlations.to_dict("records")
     ]
+
+
+def grouped_name(row: dict[Any, Any]) -> str:
+    """The group of a correlation, with the meter behind it where there are several."""
+    return " · ".join(part for part in (text_of(row.get("group")), text_of(row.get("source"))) if part)
 
 
 def _points(row: dict[Any, Any]) -> str:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from analysis.figures.data import Matrix, Point, ResultTables, number, points_of, text_of
 from analysis.figures.names import quantity_title, sentence_case
+from analysis.sources import Part, parts_of
+from lab.report.correlations import grouped_name
 from lab.report.format import plural, ratio, show
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ _SMALLER_IS_BETTER = (
     "peak_rss_bytes",
 )
 _LARGER_IS_BETTER = ("accuracy",)
-_CONTESTS = ("latency_s", "energy_gross_j")
+_CONTESTS = ("latency_s", "energy_gross_j", "energy_process_gross_j")
 _PUBLISHED = ("energy_gross_j", "energy_published_j", "energy_edge_bound_j")
 _MOST_PAIRS = 3
 
@@ -52,9 +54,11 @@ def findings_of(tables: ResultTables, matrix: Matrix) -> list[Finding]:
     summary = tables.summary
     found: list[Finding | None] = [_published(tables.results)]
     energies = [name for name in ("energy_gross_j", "energy_net_j") if _one_origin(summary, matrix, name)][:1]
-    found += [_best(summary, matrix, quantity, least=True) for quantity in (*energies, *_SMALLER_IS_BETTER)]
-    found += [_best(summary, matrix, quantity, least=False) for quantity in _LARGER_IS_BETTER]
-    found += [_winners(summary, matrix, quantity) for quantity in _CONTESTS]
+    for quantity in (*energies, *_SMALLER_IS_BETTER, *_LARGER_IS_BETTER):
+        least = quantity not in _LARGER_IS_BETTER
+        found += [_best(summary, matrix, quantity, part, least=least) for part in parts_of(summary, [quantity])]
+    for quantity in _CONTESTS:
+        found += [_winners(summary, matrix, quantity, part) for part in parts_of(summary, [quantity])]
     found.append(_gains(tables.speedups))
     found += _correlated(tables.correlations)
     return [finding for finding in found if finding is not None]
@@ -66,8 +70,8 @@ def _one_origin(summary: pd.DataFrame, matrix: Matrix, quantity: str) -> list[Po
     return points if len({point.origin for point in points}) == 1 else []
 
 
-def _best(summary: pd.DataFrame, matrix: Matrix, quantity: str, *, least: bool) -> Finding | None:
-    points = _one_origin(summary, matrix, quantity)
+def _best(summary: pd.DataFrame, matrix: Matrix, quantity: str, part: Part, *, least: bool) -> Finding | None:
+    points = _one_origin(part.of(summary), matrix, quantity)
     if len(points) < 2:
         return None
     groups: dict[str, list[Point]] = {}
@@ -84,7 +88,7 @@ def _best(summary: pd.DataFrame, matrix: Matrix, quantity: str, *, least: bool) 
         worst = (max if least else min)(points, key=lambda point: point.value or 0.0)
         where = _where(worst, matrix)
         facts.append(Fact(where, _value(worst), "highest" if least else "lowest"))
-    return Finding(f"{word} {quantity_title(quantity)}", tuple(facts))
+    return Finding(part.titled(f"{word} {quantity_title(quantity)}"), tuple(facts))
 
 
 def _where(point: Point, matrix: Matrix) -> str:
@@ -98,9 +102,9 @@ def _value(point: Point) -> str:
     return show(point.value, point.expanded_u, point.unit).text
 
 
-def _winners(summary: pd.DataFrame, matrix: Matrix, quantity: str) -> Finding | None:
+def _winners(summary: pd.DataFrame, matrix: Matrix, quantity: str, part: Part) -> Finding | None:
     """For how many labels each value of the colouring factor is best."""
-    points = _one_origin(summary, matrix, quantity)
+    points = _one_origin(part.of(summary), matrix, quantity)
     rows: dict[str, list[Point]] = {}
     for point in points:
         if point.hue:
@@ -119,7 +123,7 @@ def _winners(summary: pd.DataFrame, matrix: Matrix, quantity: str) -> Finding | 
     note = ""
     if open_contests:
         note = f"In {plural(open_contests, 'case')} the intervals of the two best overlap: undecided."
-    return Finding(f"Lowest {quantity_title(quantity)}, by {matrix.hue}", facts, note)
+    return Finding(part.titled(f"Lowest {quantity_title(quantity)}, by {matrix.hue}"), facts, note)
 
 
 def _overlap(lower: Point, upper: Point) -> bool:
@@ -174,7 +178,7 @@ def _correlated(correlations: pd.DataFrame) -> list[Finding]:
             continue
         low, high = number(row.get("pearson_low")), number(row.get("pearson_high"))
         interval = f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else ""
-        name = text_of(row.get("group")) or "all points"
+        name = grouped_name(row) or "all points"
         fact = Fact(name, f"r = {pearson:.3f}{interval}".replace("-", "−"), f"n = {int(number(row.get('n')) or 0)}")
         pairs.setdefault((str(row.get("x")), str(row.get("y"))), []).append(fact)
     note = "Pearson's r of the logarithms with its 95 % interval."

@@ -22,6 +22,11 @@ MAIN = (
     "latency_s",
     "energy_gross_j",
     "energy_net_j",
+    "energy_process_gross_j",
+    "energy_process_net_j",
+    "energy_recorded_j",
+    "power_recorded_w",
+    "recorded_s",
     "edp_gross_js",
     "edp_net_js",
     "power_active_w",
@@ -33,6 +38,25 @@ MAIN = (
     "accuracy",
 )
 DETAILS = ("latency_first_s", "latency_std_s", "inferences", "window_s", "energy_warmup_j")
+SINGLES = (
+    "energy_inference_mean_j",
+    "energy_inference_sd_j",
+    "energy_inference_min_j",
+    "energy_inference_p05_j",
+    "energy_inference_median_j",
+    "energy_inference_p95_j",
+    "energy_inference_max_j",
+    "energy_between_inferences_j",
+    "latency_inference_mean_s",
+    "latency_inference_sd_s",
+    "latency_inference_min_s",
+    "latency_inference_p05_s",
+    "latency_inference_median_s",
+    "latency_inference_p95_s",
+    "latency_inference_max_s",
+    "inferences_left_out",
+)
+"""The distribution over single inferences, where a line of the board tells of them."""
 CACHE_FIT = (
     "parameters",
     "depth",
@@ -180,11 +204,12 @@ def cell_of(row: Mapping[Any, Any]) -> Cell:
 
 
 def _by_column(rows: Sequence[dict[Any, Any]]) -> dict[tuple[str, str], list[dict[Any, Any]]]:
-    """Rows by origin, and by source too where one point has several of the same origin."""
+    """Rows by origin, and by source too where one point has several of the same origin or they saw different things."""
     columns: dict[tuple[str, str], list[dict[Any, Any]]] = {}
     for origin in sorted_origins(text_of(row.get("origin")) for row in rows):
         members = [row for row in rows if text_of(row.get("origin")) == origin]
-        if len({row["point_id"] for row in members}) == len(members):
+        scopes = {text_of(row.get("scope")) for row in members if text_of(row.get("verdict")) != "invalid"}
+        if len({row["point_id"] for row in members}) == len(members) and len(scopes) < 2:
             columns[origin, ""] = members
             continue
         for source in sorted({text_of(row.get("source")) for row in members}):
@@ -249,5 +274,5 @@ def remaining_quantities(summary: pd.DataFrame, named: Iterable[str]) -> list[st
     """The quantities of the summary that neither ``named`` nor any list above names, in order of appearance."""
     if summary.empty:
         return []
-    known = {*MAIN, *DETAILS, *CACHE_FIT, *REPLAY, *named}
+    known = {*MAIN, *DETAILS, *SINGLES, *CACHE_FIT, *REPLAY, *named}
     return [name for name in dict.fromkeys(map(str, summary["quantity"])) if name not in known]

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from analysis.figures.data import ResultTables, matrix_of, text_of
+from analysis.figures.data import Matrix, ResultTables, matrix_of, text_of
 from analysis.figures.style import ORIGIN_GLYPHS, sorted_origins
+from analysis.sources import Part, parts_of
 from lab.report.correlations import CorrelationLine, correlation_lines
 from lab.report.format import plural
 from lab.report.rows import MAIN, WideTable, counted_events, wide_table, window_table
 from lab.report.uncertainty import BudgetTable, budget_tables
 from lab.report.verdicts import Verdicts, verdicts_of
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _GAP = "  "
+
+_SINGLES = (
+    "energy_inference_mean_j",
+    "energy_inference_sd_j",
+    "energy_inference_p95_j",
+    "energy_between_inferences_j",
+    "latency_inference_sd_s",
+    "inferences_left_out",
+)
+"""As much of the distributions of single inferences as still fits a terminal."""
 
 
 def results_text(manifest: Mapping[str, Any], tables: ResultTables) -> str:
@@ -27,6 +42,7 @@ def results_text(manifest: Mapping[str, Any], tables: ResultTables) -> str:
         verdicts_text(verdicts_of(tables.results)),
         wide_text(window_table(tables.results, matrix), first="Window"),
         wide_text(wide_table(summary, matrix, MAIN)),
+        *(_singles_text(summary, matrix, part) for part in parts_of(summary, _SINGLES)),
         wide_text(wide_table(summary, matrix, counted_events(manifest))),
         correlations_text(correlation_lines(tables.correlations)),
     ]
@@ -67,10 +83,20 @@ def wide_text(table: WideTable, first: str = "Point") -> str:
     hue = [table.hue_title] if table.has_hue else []
     head = [first, *hue, *(column.quantity for column in table.columns)]
     origins = ["", *("" for _ in hue), *(column.origin for column in table.columns)]
+    # Columns that would look alike say which meter they are of.
+    twins = Counter((column.quantity, column.origin) for column in table.columns)
+    told = [column.detail if twins[column.quantity, column.origin] > 1 else "" for column in table.columns]
+    heads = [head, origins, *([["", *("" for _ in hue), *told]] if any(told) else [])]
     rows = [[line.label, *([line.hue] if hue else []), *(cell.text for cell in line.cells)] for line in table.lines]
     numbers = range(1 + len(hue), len(head))
-    lines = aligned([head, origins, *rows], right=tuple(numbers))
-    return "\n".join([*lines[:2], "─" * max(map(_width, lines)), *lines[2:]])
+    lines = aligned([*heads, *rows], right=tuple(numbers))
+    return "\n".join([*lines[: len(heads)], "─" * max(map(_width, lines)), *lines[len(heads) :]])
+
+
+def _singles_text(summary: pd.DataFrame, matrix: Matrix, part: Part) -> str:
+    """What one meter saw of single inferences; empty where no line tells of them."""
+    text = wide_text(wide_table(part.of(summary), matrix, _SINGLES))
+    return f"{part.titled('Single inferences')}\n{text}" if text else ""
 
 
 def correlations_text(lines: Sequence[CorrelationLine]) -> str:

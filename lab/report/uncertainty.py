@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from analysis.figures.data import Matrix, factor_cell, number, points_of, text_of
 from analysis.figures.names import quantity_title, sentence_case, term_title
+from analysis.sources import each_part
 from lab.report.format import percent, show
 
 if TYPE_CHECKING:
@@ -62,9 +63,9 @@ def budget_tables(budget: pd.DataFrame, summary: pd.DataFrame, matrix: Matrix) -
     if point_id is None:
         return []
     tables = []
-    for quantity in quantities:
-        rows = budget[(budget["point_id"] == point_id) & (budget["quantity"] == quantity)]
-        found = summary[(summary["point_id"] == point_id) & (summary["quantity"] == quantity)]
+    for quantity, part in each_part(summary, quantities):
+        rows = part.of(budget[(budget["point_id"] == point_id) & (budget["quantity"] == quantity)])
+        found = part.of(summary[(summary["point_id"] == point_id) & (summary["quantity"] == quantity)])
         if len(rows) < 2 or found.empty:
             continue
         head = found.to_dict("records")[0]
@@ -84,7 +85,7 @@ def budget_tables(budget: pd.DataFrame, summary: pd.DataFrame, matrix: Matrix) -
         comparison = number(head.get("U_comparison"))
         tables.append(
             BudgetTable(
-                sentence_case(quantity_title(quantity)),
+                part.titled(sentence_case(quantity_title(quantity))),
                 " on ".join(part for part in (text_of(head.get("label")), hue) if part),
                 show(number(head.get("value")), number(head.get("U")), unit).text,
                 _short(number(head.get("k"))),
@@ -124,10 +125,11 @@ def largest_terms(summary: pd.DataFrame) -> list[LargestTerms]:
     if summary.empty or "largest_term" not in summary.columns:
         return []
     tables = []
-    for quantity in dict.fromkeys(str(name) for name in summary["quantity"]):
-        rows = summary[(summary["quantity"] == quantity) & (summary["verdict"] != "invalid")]
+    quantities = dict.fromkeys(str(name) for name in summary["quantity"])
+    for quantity, part in each_part(summary, quantities):
+        rows = part.of(summary[(summary["quantity"] == quantity) & (summary["verdict"] != "invalid")])
         counts = Counter(term_title(term) for term in map(text_of, rows["largest_term"]) if term)
         if counts:
             ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-            tables.append(LargestTerms(sentence_case(quantity_title(quantity)), tuple(ordered)))
+            tables.append(LargestTerms(part.titled(sentence_case(quantity_title(quantity))), tuple(ordered)))
     return tables

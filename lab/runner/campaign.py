@@ -12,7 +12,7 @@ from instruments.protocol import Instrument
 from lab import __version__
 from lab.boards.protocol import Board
 from lab.errors import ExitCode, HardwareError
-from lab.record.documents import Start, Stop, TrialBegin
+from lab.record.documents import Fault, Start, Stop, TrialBegin
 from lab.record.writer import RecordWriter
 from lab.runner.one_pass import PassJob, run_pass
 from lab.runner.progress import Progress
@@ -45,12 +45,16 @@ class CampaignOutcome:
     state: str
     failed_passes: list[str] = field(default_factory=list)
     lost: HardwareError | None = None
+    damaged_traces: list[Fault] = field(default_factory=list)
+    """Traces that were not what had been recorded when the record was sealed."""
 
     @property
     def exit_code(self) -> ExitCode:
         """The exit code that a command ends with after this."""
         if self.lost is not None:
             return ExitCode.HARDWARE
+        if self.damaged_traces:
+            return ExitCode.DATA
         return {
             "complete": ExitCode.OK,
             "partial": ExitCode.PARTIAL,
@@ -108,7 +112,7 @@ def run_campaign(
     elif outcome.failed_passes and outcome.state == "complete":
         outcome.state = "partial"
     writer.append(Stop(state=outcome.state))
-    writer.seal(outcome.state)
+    outcome.damaged_traces = writer.seal(outcome.state)
     return outcome
 
 

@@ -54,8 +54,8 @@ _TOOLS = (
 
 
 def host_findings() -> list[Finding]:
-    """This machine: interpreter, the Joulescope stack and devices, tools."""
-    return [_python(), *_joulescope_stack(), *(_tool(tool) for tool in _TOOLS)]
+    """This machine: interpreter, the Joulescope stack and devices, the meters built in, tools."""
+    return [_python(), *_joulescope_stack(), *_built_in_meters(), *(_tool(tool) for tool in _TOOLS)]
 
 
 def bench_findings(path: Path) -> list[Finding]:
@@ -117,6 +117,33 @@ def _joulescope_devices() -> Finding:
     detail = ", ".join(devices) if devices else "none connected"
     advice = "connect one by USB, or use a simulated or replayed bench"
     return Finding("host", "Joulescopes", bool(devices), detail, advice)
+
+
+def _built_in_meters() -> list[Finding]:
+    """The meters that this machine has in itself, each really read."""
+    from instruments.hwmon import SensorName, hwmon_meter
+    from instruments.hwmon_sensors import NO_SENSOR_ADVICE, sensors
+    from instruments.nvml.devices import connected
+    from instruments.nvml.instrument import nvml_meter
+    from instruments.nvml.library import DRIVER_ADVICE, vendor_library
+    from instruments.rapl.counters import Domain, domains_listed
+    from instruments.rapl.source import rapl_meter
+
+    findings = []
+    try:
+        gpus = [nvml_meter("gpu", str(index)).probe() for index in range(len(connected(vendor_library())))]
+        findings += _found("GPU power", gpus or [Probe(False, "no NVIDIA GPU", DRIVER_ADVICE)])
+    except LabError as error:
+        findings.append(Finding("host", "GPU power", False, error.message, error.advice or ""))
+    domains = domains_listed() or [Domain("package", 0)]
+    findings += _found("RAPL", [rapl_meter("cpu", domain).probe() for domain in domains])
+    names = [SensorName(item.chip, item.address or None, item.label or None, item.channel) for item in sensors()]
+    rails = [hwmon_meter("rail", name).probe() for name in names]
+    return findings + _found("hwmon power", rails or [Probe(False, "no power sensor", NO_SENSOR_ADVICE)])
+
+
+def _found(name: str, probes: list[Probe]) -> list[Finding]:
+    return [Finding("host", name, probe.present, probe.detail, probe.advice) for probe in probes]
 
 
 def _tool(tool: _Tool) -> Finding:

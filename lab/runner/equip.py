@@ -7,6 +7,7 @@ from pathlib import Path
 from lab.bench import boards
 from lab.bench import model as bench_model
 from lab.bench.assemble import assemble_bench
+from lab.bench.recordings import Replay
 from lab.config.environment import resolve
 from lab.errors import HardwareError, UsageError
 from lab.experiment import model
@@ -55,7 +56,12 @@ def make_workload(
         return Observation(workload.duration, ends_early=workload.ends_early)
     from lab.workloads.recorded import RecordedSession
 
-    return RecordedSession(resolve(workload.folder, experiment_folder), workload.session)
+    return RecordedSession(
+        None if workload.folder is None else resolve(workload.folder, experiment_folder),
+        workload.session,
+        inferences=workload.inferences,
+        plays=any(isinstance(item, Replay) for item in bench.instruments.values()),
+    )
 
 
 def _check_reader(name: str) -> None:

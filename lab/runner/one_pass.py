@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
-from instruments.protocol import Instrument, Observation, PassContext, WatchesProcess, WrapsCommand
+from instruments.protocol import Instrument, Observation, PassContext, WatchesProcess, WrapsCommand, is_power_meter
 from lab.boards.protocol import Board, Command, CommandResult
 from lab.errors import HardwareError
 from lab.record.documents import Document, Fault, PassBegin, PassEnd, TraceRef
 from lab.record.writer import PassPaths, RecordWriter
+from lab.runner.clock import ClockNotes, gathering
 from lab.workloads.protocol import PassRequest, Prepared, Workload
 
 STDOUT = "stdout.txt"
@@ -111,6 +111,7 @@ class _Execution:
         self._armed: list[Instrument] = []
         self._observations: list[Observation] = []
         self._board_faults: list[Fault] = []
+        self._clock = ClockNotes(gathering(writer.manifest, job.plan, board), board, paths.output)
 
     def run(self) -> None:
         plan = self._job.plan
@@ -122,7 +123,7 @@ class _Execution:
             warmup_runs=plan["warmup_runs"],
         )
         prepared = self._workload.prepare(self._board, self._job.trial["settings"], request)
-        self._start_instruments(prepared.session)
+        self._start_instruments(prepared)
         if prepared.watch_s:
             with contextlib.suppress(KeyboardInterrupt) if prepared.ends_early else contextlib.nullcontext():
                 self._board.idle(prepared.watch_s)
@@ -134,7 +135,7 @@ class _Execution:
             if idle_s:
                 self._board.idle(idle_s)
 
-    def _start_instruments(self, session: Path | None) -> None:
+    def _start_instruments(self, prepared: Prepared) -> None:
         context = PassContext(
             pass_id=self._job.pass_id,
             attempt=self._job.attempt,
@@ -143,10 +144,15 @@ class _Execution:
             output=self._paths.output,
             trace=self._paths.trace,
             events=tuple(self._job.plan["events"]),
-            session=session,
+            session=prepared.session,
+            session_inferences=prepared.session_inferences,
         )
+        meters = [item.name for item in self._instruments if is_power_meter(item.capabilities())]
         for instrument in self._instruments:
-            instrument.arm(context)
+            # Where several meters record in one pass, each has a file of its own.
+            several = len(meters) > 1 and instrument.name in meters
+            trace = context.trace.with_name(f"{context.trace.name}.{instrument.name}") if several else context.trace
+            instrument.arm(replace(context, trace=trace))
             self._armed.append(instrument)
         for instrument in self._instruments:
             instrument.start()
@@ -157,10 +163,14 @@ class _Execution:
         argv = list(prepared.argv)
         for wrapper in wrappers:
             argv = wrapper.wrap(argv, workdir)
-        command = Command(argv=argv, env=prepared.env, workdir=workdir, deadline_s=self._job.deadline_s)
-        result = self._board.run(command, self._paths.output / STDOUT, self._paths.output / STDERR)
+        env = {**prepared.env, **self._clock.env(workdir)}
+        command = Command(argv=argv, env=env, workdir=workdir, deadline_s=self._job.deadline_s)
+        self._clock.before(workdir)
+        result = self._clock.run(command, self._paths.output / STDOUT, self._paths.output / STDERR)
         self.result = result
+        self._clock.after(workdir)
         name = self._board.name
+        self._board_faults += [_fault(self._job, name, code, detail) for code, detail in self._clock.faults]
         self._board_faults += [_fault(self._job, name, code, detail) for code, detail in result.faults]
         if result.timed_out:
             limit = f"stopped after {self._job.deadline_s:g} s"
@@ -196,6 +206,7 @@ class _Execution:
             documents += observation.marks
             documents += observation.readings
             documents += observation.clocks
+        documents += self._clock.documents(self._job.pass_id, self._job.attempt)
         return documents
 
     def traces(self) -> tuple[TraceRef, ...]:

@@ -43,9 +43,11 @@ class ProcessOutcome:
 def process_record(record: Record, *, report: bool) -> ProcessOutcome:
     """Compute the results of a record and write them, with figures and report unless ``report`` is false."""
     from analysis.process import process, write
+    from analysis.single_inferences import write_inferences
 
     results = process(record)
     written = list(write(results, record.root))
+    written += write_inferences(record)
     if report:
         from lab.report.build import write_report
 

@@ -35,7 +35,9 @@ class Prepared:
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     session: Path | None = None
-    """For recorded sessions: the folder to replay instead of running anything (``argv`` is then empty)."""
+    """For recorded sessions: the file or folder to replay instead of running anything (``argv`` is then empty)."""
+    session_inferences: int | None = None
+    """How many inferences a recorded session's windows hold, where the experiment says so."""
     watch_s: float = 0.0
     """Without a program: how long the board is left alone and watched."""
     ends_early: bool = False

@@ -10,6 +10,7 @@ from analysis_fakes import ArrayTrace
 from numpy.typing import NDArray
 
 from analysis.idle import IdlePower, IdleSide, idle_power, idle_side
+from analysis.power_source import SampledPower
 from analysis.windows import Stretch
 
 RATE_HZ = 1000.0
@@ -33,7 +34,7 @@ def coloured(rng: np.random.Generator, n: int, memory_samples: float) -> NDArray
 
 def measured_idle(power_w: NDArray[np.float64]) -> IdlePower:
     half = power_w.size // 2
-    trace = ArrayTrace(RATE_HZ, power=power_w)
+    trace = SampledPower(ArrayTrace(RATE_HZ, power=power_w))
     found = idle_power(idle_side(trace, Stretch(0, half)), idle_side(trace, Stretch(half, power_w.size)))
     assert found is not None
     return found
@@ -92,12 +93,12 @@ def test_one_side_alone_is_used_and_said() -> None:
 def test_no_side_no_idle_power() -> None:
     assert idle_power(None, None) is None
     assert idle_power(side(3.0, se_w=None, dof=0), None) is None
-    nothing = ArrayTrace(RATE_HZ, power=np.full(100, np.nan))
+    nothing = SampledPower(ArrayTrace(RATE_HZ, power=np.full(100, np.nan)))
     assert idle_side(nothing, Stretch(0, 100)) is None
 
 
 def test_too_few_samples_give_no_standard_error() -> None:
-    found = idle_side(ArrayTrace(RATE_HZ, power=np.ones(100)), Stretch(0, 5))
+    found = idle_side(SampledPower(ArrayTrace(RATE_HZ, power=np.ones(100))), Stretch(0, 5))
     assert found is not None
     assert found.se_w is None
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analysis.counters import counter_quantities
-from analysis.meter import is_power_meter, meter_of
+from analysis.meter import PowerLimits, is_power_meter, meter_of
 from analysis.program_pass import BOARD_CLOCK, latency_budget, program_quantities, read_program
 from analysis.readers import PROGRAM_READERS, program_reader
 from analysis.readers.program_output import PrintedQuantity, ProgramOutput
@@ -66,6 +66,15 @@ def test_what_is_not_known_of_a_meter_is_not_claimed() -> None:
     assert unknown.reasons == ("accuracy_unknown",)
     assert not unknown.claims
     assert unknown.limits(1.0) is None
+
+
+def test_a_meter_that_gives_power_alone_has_limits_of_power() -> None:
+    meter = meter_of(manifest(ranges={}, power={"gain_p": 0.05, "offset_p_w": 2.0}), "m")
+    assert meter.claims
+    assert meter.power == PowerLimits(0.05, 2.0)
+    # Where there are ranges, they count.
+    assert meter_of(manifest(power={"gain_p": 0.05, "offset_p_w": 2.0}), "m").power is None
+    assert meter_of(manifest(ranges={}, power=None), "m").reasons == ("accuracy_unknown",)
 
 
 def test_an_assumed_voltage_is_said() -> None:

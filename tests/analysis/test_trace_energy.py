@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from analysis.energy import stretch_energy
 from analysis.trace_energy import PowerPyramid, window_energies
 from lab.errors import DataError
-from lab.record.traces.jls_mapped import MappedJls
+from lab.record.traces.jls_trace import JlsTrace
 from lab.record.traces.jls_writer import JlsWriter
 
 LENGTH = 200_000
@@ -75,7 +75,7 @@ windows = st.tuples(edges, edges).map(sorted).filter(lambda window: window[1] > 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(windows, min_size=1, max_size=8))
 def test_windows_are_as_exact_summation_says(known: Known, chosen: list[list[float]]) -> None:
-    with MappedJls(known.path) as trace:
+    with JlsTrace(known.path) as trace:
         found = window_energies(trace, [begin for begin, _ in chosen], [end for _, end in chosen])
     for k, (begin, end) in enumerate(chosen):
         energy, coverage = known.exactly(known.power, begin, end)
@@ -87,7 +87,7 @@ def test_windows_are_as_exact_summation_says(known: Known, chosen: list[list[flo
 @settings(max_examples=150, deadline=None)
 @given(windows)
 def test_the_pyramid_says_the_same(known: Known, window: list[float]) -> None:
-    with MappedJls(known.power_path) as trace:
+    with JlsTrace(known.power_path) as trace:
         found = PowerPyramid(trace, GAPS).window(*window)
     energy, coverage = known.exactly(known.as_channel.astype(np.float64), *window)
     assert found.seen_energy_j[0] == pytest.approx(energy, rel=2e-8, abs=1e-300)
@@ -95,7 +95,7 @@ def test_the_pyramid_says_the_same(known: Known, window: list[float]) -> None:
 
 
 def test_it_agrees_with_the_energy_of_one_stretch(known: Known) -> None:
-    with MappedJls(known.path) as trace:
+    with JlsTrace(known.path) as trace:
         for begin, end in ((0.25, 150_000.75), (7_999.5, 8_000.25), (50.0, 60.0)):
             one = stretch_energy(trace, begin, end)
             many = window_energies(trace, begin, end)
@@ -106,7 +106,7 @@ def test_it_agrees_with_the_energy_of_one_stretch(known: Known) -> None:
 
 def test_windows_that_meet_add_up_to_the_whole(known: Known) -> None:
     cuts = np.sort(np.random.default_rng(2).uniform(0, LENGTH, 5000))
-    with MappedJls(known.path) as trace:
+    with JlsTrace(known.path) as trace:
         parts = window_energies(trace, cuts[:-1], cuts[1:])
         whole = window_energies(trace, cuts[0], cuts[-1])
     assert math.fsum(parts.seen_energy_j) == pytest.approx(whole.seen_energy_j[0], rel=1e-12)
@@ -116,13 +116,13 @@ def test_a_tiny_load_after_a_huge_one_keeps_its_digits(tmp_path: Path) -> None:
     current = np.full(100_000, 1e-12, np.float32)
     current[:50_000] = 1e6
     path = write(tmp_path / "a.jls", current=current, voltage=np.ones(100_000, np.float32))
-    with MappedJls(path) as trace:
+    with JlsTrace(path) as trace:
         found = window_energies(trace, 90_000, 90_100)
     assert found.seen_energy_j[0] == pytest.approx(100 * float(current[-1]) / RATE, rel=1e-8)
 
 
 def test_stated_gaps_count_as_missing_whatever_the_file_holds(known: Known) -> None:
-    with MappedJls(known.path) as trace:
+    with JlsTrace(known.path) as trace:
         found = window_energies(trace, [50_000, 61_000], [60_000, 62_000], gaps=[(59_000, 61_500), (58_000, 59_500)])
     assert found.coverage.tolist() == [0.8, 0.5]
     expected = math.fsum(known.power[50_000:58_000]) / RATE
@@ -131,32 +131,32 @@ def test_stated_gaps_count_as_missing_whatever_the_file_holds(known: Known) -> N
 
 
 def test_a_window_without_a_sample_is_not_covered(known: Known) -> None:
-    with MappedJls(known.path) as trace:
+    with JlsTrace(known.path) as trace:
         found = window_energies(trace, [-10, 8_100, LENGTH], [-5, 8_200, LENGTH + 1])
     assert found.coverage.tolist() == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(("begin", "end"), [(5, 5), (6, 5), (math.nan, 5), (0, math.inf)])
 def test_a_window_that_is_none_is_refused(known: Known, begin: float, end: float) -> None:
-    with MappedJls(known.path) as trace, pytest.raises(DataError, match="window 1 is empty or not a number"):
+    with JlsTrace(known.path) as trace, pytest.raises(DataError, match="window 1 is empty or not a number"):
         window_energies(trace, [0.0, begin], [1.0, end])
-    with MappedJls(known.power_path) as trace, pytest.raises(DataError, match="empty window"):
+    with JlsTrace(known.power_path) as trace, pytest.raises(DataError, match="empty window"):
         PowerPyramid(trace, GAPS).window(begin, end)
 
 
 def test_the_pyramid_finds_gaps_itself_and_refuses_to_guess(known: Known) -> None:
-    with MappedJls(known.power_path) as trace:
+    with JlsTrace(known.power_path) as trace:
         found = PowerPyramid(trace).window(0, LENGTH)
         assert found.coverage[0] == pytest.approx(1 - sum(stop - start for start, stop in GAPS) / LENGTH)
         with pytest.raises(DataError, match="no stated gap names"):
             PowerPyramid(trace, GAPS[:2]).window(0, LENGTH)
-    with MappedJls(known.path) as trace, pytest.raises(DataError, match="no channel 'power'"):
+    with JlsTrace(known.path) as trace, pytest.raises(DataError, match="no channel 'power'"):
         PowerPyramid(trace)
 
 
 def test_a_long_window_of_the_pyramid_is_good_to_1e_8(tmp_path: Path) -> None:
     power = np.random.default_rng(1).lognormal(0, 0.5, 3_000_000).astype(np.float32)
-    with MappedJls(write(tmp_path / "p.jls", power=power)) as trace:
+    with JlsTrace(write(tmp_path / "p.jls", power=power)) as trace:
         pyramid = PowerPyramid(trace, ())
         for begin, end in ((1234.5, 2_999_000.25), (100.0, 90_000.0), (5.5, 1_000_000.0)):
             exact = window_energies(trace, begin, end).seen_energy_j[0]
@@ -168,7 +168,7 @@ def test_many_windows_cost_one_pass(tmp_path: Path) -> None:
     length = 2_000_000
     path = write(tmp_path / "a.jls", current=np.ones(length, np.float32), voltage=np.ones(length, np.float32))
     begins = np.linspace(0, length - 2000, 20_000)
-    with MappedJls(path) as trace:
+    with JlsTrace(path) as trace:
         start = time.perf_counter()
         found = window_energies(trace, begins, begins + 1500.5)
         assert time.perf_counter() - start < 10

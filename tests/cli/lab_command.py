@@ -17,7 +17,10 @@ from lab.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDY = ROOT / "experiments" / "imx8_npu.yaml"
-COMMANDS = ("run", "check", "plan", "resume", "process", "report", "show", "list", "doctor", "schema", "import")
+COMMANDS = (
+    *("run", "check", "plan", "record", "measure", "replay", "resume", "process", "report", "show", "view", "export"),
+    *("list", "doctor", "schema", "import", "recover"),
+)
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,24 @@ def test_faults_have_defaults_and_magnitudes() -> None:
             "    range: 2 A\n    faults: [{kind: drops, probability: 2}]\n",
             "9:41: instruments.meter.faults[0].probability: out of bounds (found 2, expected at most 1)",
         ),
+        (
+            "    range: 2 A\n",
+            "    range: 2 A\n    lines: {gpi1: inference, gpi2: inference}\n",
+            "9:19: instruments.meter.lines.gpi1: several inputs are wired to inference (found 'inference', "
+            "expected one)",
+        ),
+        (
+            "    range: 2 A\n",
+            "    range: 2 A\n    lines: {gpi0: inference}\n",
+            "9:19: instruments.meter.lines.gpi0: this is the window's input (found 'inference', expected 'gpi1', "
+            "'gpi2' or 'gpi3')",
+        ),
+        (
+            "    range: 2 A\n",
+            "    range: 2 A\n    rail: soc\n",
+            "4:3: instruments.meter.scope: on the rail soc a meter does not see the whole board (expected a scope that "
+            "says so, such as soc)",
+        ),
     ],
 )
 def test_what_a_meter_cannot_be(tmp_path: Path, old: str, new: str, line: str) -> None:

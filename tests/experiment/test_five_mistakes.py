@@ -80,7 +80,8 @@ def test_mistakes_in_both_files_and_the_command_line_come_together(tmp_path: Pat
     )
     assert lines == [
         "bench.yaml:14:16: instruments.perf.kind: not one of the choices (found 'perfstat', expected "
-        "'simulated_joulescope', 'joulescope', 'perf_stat', 'process_resources', 'cachegrind' or 'energyrunner'; "
+        "'simulated_joulescope', 'joulescope', 'ppk2', 'perf_stat', 'process_resources', 'cachegrind', 'energyrunner', "
+        "'replay', 'nvml', 'rapl' or 'hwmon'; "
         "did you mean 'perf_stat'?)",
         "five.yaml:17:10: repeats: out of bounds (found 0, expected at least 1)",
         "--set bench:instruments.meter.rate=2 MHz: instruments.meter.rate: not a rate of a JS220 "
@@ -112,14 +113,14 @@ EVENTS = "[instructions, page-faults]"
             "  kind: tflite_benchmark\n",
             "",
             "workload:",
-            "workload.kind: missing key (expected 'tflite_benchmark', 'program' or 'recorded_session')",
+            "workload.kind: missing key (expected 'tflite_benchmark', 'program', 'recorded_session' or 'observe')",
         ),
         (
             "kind: tflite_benchmark",
             "kind: tflite_benchmrk",
             "tflite_benchmrk",
-            "workload.kind: not one of the choices (found 'tflite_benchmrk', expected 'tflite_benchmark', 'program' or "
-            "'recorded_session'; did you mean 'tflite_benchmark'?)",
+            "workload.kind: not one of the choices (found 'tflite_benchmrk', expected 'tflite_benchmark', 'program', "
+            "'recorded_session' or 'observe'; did you mean 'tflite_benchmark'?)",
         ),
         (
             'network: "{network}"',

@@ -77,7 +77,7 @@ def test_the_record_says_which_digits_were_read(finished: tuple[Done, Path]) -> 
 
 def test_energy_is_unavailable_with_the_reason(finished: tuple[Done, Path]) -> None:
     energy = summary(finished[1])[lambda table: table.index.str.startswith(("energy_", "power_"))]
-    assert set(energy.index) >= {"energy_gross_j", "energy_net_j"}
+    assert set(energy.index) >= {"energy_process_gross_j", "energy_process_net_j"}
     assert set(energy["reasons"]) == {"no_power_meter"}
     assert set(energy["verdict"]) == {"invalid"}
     assert energy["value"].isna().all()

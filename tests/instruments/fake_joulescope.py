@@ -7,6 +7,7 @@ come out of a filter that delays, that a JS110 does not number what it loses, th
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,9 @@ TICKS_PER_S = 1 << 30
 RATES = {float(step * 10**power) for power in range(7) for step in (1, 2, 5)}
 BLOCK_S = 0.05
 """The driver publishes 20 times a second."""
+
+MADE_UP = 0.5
+"""By this factor those samples are wrong that the driver's filter gives before it is filled."""
 
 Times = NDArray[np.float64]
 OnValue = Callable[[str, Any], None]
@@ -77,7 +81,15 @@ class FakeDevice:
         self.statistics_gain = 1.0
         self.lead_in_s = 0.1
         """What comes as soon as the current is switched on."""
+        self.answers_after_s = 0.0
+        """From when the current is switched on until its first sample is taken."""
         self.idle = Line()
+        self._lock = threading.RLock()
+        self.epoch_s = 1e8
+        """UTC less the host's clock."""
+        self._host_of_count = (0, 0.0)
+        self._fed_from: dict[str, int] = {}
+        """The count of the first sample that went into a signal's filter."""
         self.topics: dict[str, Any] = self._topics()
         self.history: list[tuple[str, Any]] = []
         self._next: dict[str, int] = {}
@@ -104,8 +116,10 @@ class FakeDevice:
         self.topics[topic] = value
         self.history.append((topic, value))
         if topic.endswith("/ctrl") and topic != "s/stats/ctrl":
-            self._switch(topic.removesuffix("/ctrl"), bool(value))
+            with self._lock:
+                self._switch(topic.removesuffix("/ctrl"), bool(value))
             if topic == "s/i/ctrl" and value:
+                self.clock.now_s += self.answers_after_s
                 self.play(self.lead_in_s, self.idle)
 
     def _accepts(self, topic: str, value: Any) -> bool:
@@ -128,6 +142,8 @@ class FakeDevice:
             self._next[stem] = 0
         else:
             self._next[stem] = self._aligned(stem)
+        if on:
+            self._fed_from[stem] = self._next[stem]
 
     def _aligned(self, stem: str) -> int:
         unit = self._step(stem) * 8
@@ -135,7 +151,7 @@ class FakeDevice:
 
     @property
     def _rate_hz(self) -> float:
-        return min(self.topics["h/fs"], self.meter.analog_hz)
+        return float(min(self.topics["h/fs"], self.meter.analog_hz))
 
     @property
     def _selected_code(self) -> int:
@@ -154,14 +170,16 @@ class FakeDevice:
         """Let time pass; what is watched is published as it comes."""
         begin = self.count
         begin_s = self.clock.now_s
+        self._host_of_count = (begin, begin_s)
         end = begin + round(duration_s * self.meter.counter_hz)
         while self.count < end:
             self.count = min(end, self.count + round(BLOCK_S * self.meter.counter_hz))
             self.clock.now_s = begin_s + (self.count - begin) / self.meter.counter_hz
-            if self.present:
-                for stem in list(self._next):
-                    self._publish(stem, begin, line)
-                self._publish_statistics(begin, line)
+            with self._lock:
+                if self.present:
+                    for stem in list(self._next):
+                        self._publish(stem, begin, line)
+                    self._publish_statistics(begin, line)
 
     def _publish(self, stem: str, origin: int, line: Line) -> None:
         step_counts = self._step(stem)
@@ -186,8 +204,11 @@ class FakeDevice:
             return
         borders = np.flatnonzero(np.diff(kept.astype(np.int8))) + 1
         for piece, flags in zip(np.split(ids, borders), np.split(kept, borders), strict=True):
-            if flags[0]:
-                self._send(stem, piece, int(piece[0]), origin, line)
+            if not flags[0]:
+                continue
+            if piece[0] != ids[0]:
+                self._fed_from[stem] = int(piece[0])
+            self._send(stem, piece, int(piece[0]), origin, line)
 
     def _send_unnumbered(self, stem: str, ids: NDArray[Any], missing: int, origin: int, line: Line) -> None:
         """As a JS110: what follows a loss is numbered on as if nothing were missing."""
@@ -214,7 +235,7 @@ class FakeDevice:
         elif stem == "s/v":
             data = line.voltage(t).astype(np.float32)
         elif stem == "s/p":
-            data = (line.current(t) * line.voltage(t)).astype(np.float32)
+            data = self._power(t, step_counts, line)
         elif stem == "s/i/range":
             codes = np.full(t.shape, self._selected_code) if line.range_code is None else line.range_code(t)
             data = codes.astype(np.uint8)
@@ -222,14 +243,24 @@ class FakeDevice:
             level = line.levels.get(int(stem[-1]))
             levels = np.zeros(t.shape, bool) if level is None else level(t)
             data = np.packbits(levels.astype(np.uint8), bitorder="little")
+        if analog and self.meter.filters_on_host:
+            # The filter is filled with whatever sample comes first, and keeps what it has over a gap.
+            reach = ids + stamp - 2 * filter_delay(step_counts // adc) * adc
+            data[reach < self._fed_from[stem]] *= np.float32(MADE_UP)
         self.send_block(stem, sample_id, data)
+
+    def _power(self, t: Times, step_counts: int, line: Line) -> NDArray[Any]:
+        """Multiplied before it is filtered: where the load is faster than the rate, not the product of the means."""
+        spread = (np.arange(8) - 3.5) / 8 * step_counts / self.meter.counter_hz
+        at = t[:, None] + (spread if step_counts > self.meter.counter_hz // self.meter.analog_hz else 0 * spread)
+        return np.asarray((line.current(at) * line.voltage(at)).mean(axis=1), np.float32)
 
     def send_block(self, stem: str, sample_id: int, data: Any, change: dict[str, Any] | None = None) -> None:
         """Publish a block just so; ``change`` replaces some of its values."""
         hz = self.meter.counter_hz
         value = {
             "sample_id": sample_id % (1 << self.bits),
-            "utc": int((sample_id / hz + 1e8 + self.utc_offset_s) * TICKS_PER_S),
+            "utc": round((self._host_s(sample_id) + self.epoch_s + self.utc_offset_s) * TICKS_PER_S),
             "field_id": 0,
             "index": 0,
             "sample_rate": hz,
@@ -238,6 +269,10 @@ class FakeDevice:
             "data": data,
         }
         self.publish_out(f"{self.path}/{stem}/!data", {**value, **(change or {})})
+
+    def _host_s(self, sample_id: int) -> float:
+        count, at_s = self._host_of_count
+        return at_s + (sample_id - count) / self.meter.counter_hz
 
     def _publish_statistics(self, origin: int, line: Line) -> None:
         if not self.topics["s/stats/ctrl"]:

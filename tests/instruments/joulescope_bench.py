@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fake_joulescope import Clock, FakeDevice, FakeDriver, Line, pulse, step
+from fake_joulescope import TICKS_PER_S, Clock, FakeDevice, FakeDriver, Line, pulse, step
 
 from instruments.joulescope.instrument import Joulescope
-from instruments.joulescope.recording import Patience
 from instruments.joulescope.settings import JoulescopeSettings
 from instruments.protocol import Accuracy, Observation, PassContext, RangeAccuracy
+from instruments.stream_presence import Patience
 from lab.record.documents import Mark
 from lab.record.traces import open_trace
 
@@ -46,7 +46,13 @@ class Bench:
         self.driver = FakeDriver([self.device])
         fitting = JoulescopeSettings(model, rate_hz, "10 A", "gpi0", ACCURACY)
         self.settings = replace(fitting, **change)
-        self.meter = Joulescope("meter", self.settings, factory=lambda: self.driver, clock=self.clock, patience=QUICK)
+        self.meter = Joulescope(
+            "meter", self.settings, factory=lambda: self.driver, clock=self.clock, utc=self.utc, patience=QUICK
+        )
+
+    def utc(self) -> int:
+        """The time of day on the host, in the driver's ticks."""
+        return round((self.clock.now_s + self.device.epoch_s) * TICKS_PER_S)
 
     def record(self, context: PassContext, *, during: Callable[[], None] | None = None) -> Observation:
         """One pass with the load; or with what ``during`` does."""

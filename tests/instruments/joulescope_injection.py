@@ -25,9 +25,9 @@ from fake_joulescope import Clock, FakeDevice, FakeDriver, Line, OnValue, pulse,
 from pyjoulescope_driver import Driver, binding
 
 from instruments.joulescope.instrument import Joulescope
-from instruments.joulescope.recording import Patience
 from instruments.joulescope.settings import JoulescopeSettings
 from instruments.protocol import Accuracy, PassContext
+from instruments.stream_presence import Patience
 
 CONTEXT_OFFSET = 16
 """Where the Python object of 2.2.12 keeps its library context."""

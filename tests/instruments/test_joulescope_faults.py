@@ -201,7 +201,7 @@ def test_a_writer_that_is_too_slow_loses_blocks_and_counts_every_byte(
         bench.device.play(0.8, LOAD)
         may_write.set()
         for _ in range(20):
-            waiting = bench.meter._recording._queue  # type: ignore[union-attr]
+            waiting = bench.meter._recording._intake._queue  # type: ignore[union-attr]
             deadline_s = time.monotonic() + 10
             while waiting._bytes and time.monotonic() < deadline_s:
                 time.sleep(0.001)

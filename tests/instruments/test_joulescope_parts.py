@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from instruments.bounded_queue import BoundedQueue, Loss
 from instruments.joulescope.alignment import Aligner
-from instruments.joulescope.block_queue import Arrival, BlockQueue, Loss
 from instruments.joulescope.counter import Unwrapper, UtcWatch
 from instruments.joulescope.models import MODELS, filter_delay
 from instruments.joulescope.ranges import RangeWatch
@@ -191,20 +191,18 @@ def test_the_drivers_filter_delays_by_what_its_chain_adds_up_to() -> None:
 
 
 def test_the_queue_keeps_its_bound_and_counts_what_it_refuses() -> None:
-    queue = BlockQueue(100)
+    queue: BoundedQueue[float] = BoundedQueue(100)
     for number in range(5):
-        queue.put(Arrival("current", {"data": np.zeros(10, np.float32)}, float(number)))
-    queue.put(Arrival("statistics", {"no": "data"}, 9.0))
+        queue.put(float(number), 40)
+    queue.put(9.0, 0)
     assert queue.loss == Loss(blocks=3, bytes=120)
-    first = queue.get()
-    assert first is not None
-    assert first.at_s == 0.0
-    queue.put(Arrival("current", {"data": np.zeros(15, np.float32)}, 10.0))
+    assert queue.get() == 0.0
+    queue.put(10.0, 60)
     queue.close()
-    queue.put(Arrival("current", {"data": np.zeros(1, np.float32)}, 11.0))
+    queue.put(11.0, 4)
     left = []
-    while (arrival := queue.get()) is not None:
-        left.append(arrival.at_s)
+    while (item := queue.get()) is not None:
+        left.append(item)
     assert left == [1.0, 9.0, 10.0]
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lab.errors import DataError
 from lab.record.documents import TraceRef
 from lab.record.traces import open_trace
-from lab.record.traces.jls_mapped import MappedJls
+from lab.record.traces.jls_trace import JlsTrace
 from lab.record.traces.jls_writer import JlsWriter
 
 
@@ -36,7 +36,7 @@ def test_samples_come_back_whatever_pieces_they_were_written_in(
     logic = rng.integers(0, 2, length).astype(np.uint8)
     path = tmp_path_factory.mktemp("jls") / "a.jls"
     write(path, current, logic, data.draw(st.lists(st.integers(0, length), max_size=4)))
-    with MappedJls(path) as trace:
+    with JlsTrace(path) as trace:
         assert (trace.rate_hz, trace.length, set(trace.channels)) == (1000.0, length, {"current", "gpi0"})
         start = data.draw(st.integers(0, length))
         stop = data.draw(st.integers(start, length))
@@ -50,7 +50,7 @@ def test_a_gap_is_nan_and_says_nothing_on_stderr(tmp_path: Path, capfd: pytest.C
         for start in (0, 300):
             writer.write("current", start, np.ones(100, np.float32))
             writer.write("gpi0", start, np.ones(100, np.uint8))
-    with MappedJls(path) as trace:
+    with JlsTrace(path) as trace:
         current = trace.read("current", 0, 400)
         assert np.isnan(current[100:300]).all()
         assert not np.isnan(current[:100]).any()
@@ -68,7 +68,7 @@ def test_a_trace_is_never_rewritten(tmp_path: Path) -> None:
 def test_reading_outside_the_trace_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.jls"
     write(path, np.ones(10, np.float32), np.ones(10, np.uint8), [])
-    with MappedJls(path) as trace:
+    with JlsTrace(path) as trace:
         with pytest.raises(IndexError):
             trace.read("current", 0, 11)
         with pytest.raises(IndexError):
@@ -84,8 +84,8 @@ def test_an_unclosed_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
     data[16:24] = bytes(8)
     path.write_bytes(data)
     with pytest.raises(DataError, match="never closed") as caught:
-        MappedJls(path)
-    assert "pyjls copy" in str(caught.value.advice)
+        JlsTrace(path)
+    assert "lab recover" in str(caught.value.advice)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
@@ -95,12 +95,12 @@ def test_a_truncated_file_is_refused(tmp_path: Path, share: float) -> None:
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
     with pytest.raises(DataError):
-        MappedJls(path)
+        JlsTrace(path)
 
 
 def test_a_missing_file_and_an_unknown_format_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot read the trace"):
-        MappedJls(tmp_path / "absent.jls")
+        JlsTrace(tmp_path / "absent.jls")
     ref = TraceRef(instrument="m", path="a.xyz", format="xyz", rate_hz=1.0, samples=1)
     with pytest.raises(DataError, match="unknown trace format 'xyz'"):
         open_trace(tmp_path, ref)

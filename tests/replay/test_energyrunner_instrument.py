@@ -249,7 +249,7 @@ def test_the_workload_names_the_folder_of_the_trials_session(made: tuple[MadeSes
     prepared = workload.prepare(ReplayBoard("b"), {"session": made[1].name}, request)
     assert prepared.session == made[1]
     assert prepared.argv == ()
-    with pytest.raises(DataError, match="no such recorded session"):
+    with pytest.raises(DataError, match="no such recording"):
         workload.prepare(ReplayBoard("b"), {"session": "gone"}, request)
 
 

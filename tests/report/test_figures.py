@@ -18,7 +18,7 @@ from analysis.figures.budget import shares_of
 from analysis.figures.build import write_figures
 from analysis.figures.data import matrix_of, points_of
 from analysis.figures.style import ORIGIN_MARKERS, colours_for, marker_style, shortened
-from analysis.figures.trace import envelope, power_of
+from analysis.figures.trace import power_envelope
 
 PICTURES = ("latency", "energy", "power", "energy_latency", "fit", "uncertainty_budget", "example_trace")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -236,13 +236,13 @@ def test_thinning_keeps_the_extremes_and_the_gaps() -> None:
     power = np.full(10_000, 2.0)
     power[1234], power[8765] = 9.0, 0.5
     power[3000:4000] = np.nan
-    thin = envelope(_Trace(power), 0, power.size, columns=100)
-    assert thin.time_s.size == 100
-    assert np.nanmax(thin.high_w) == 9.0
-    assert np.nanmin(thin.low_w) == 0.5
-    assert np.isnan(thin.mean_w[30:40]).all()
-    assert np.isfinite(np.delete(thin.mean_w, slice(30, 40))).all()
-    np.testing.assert_allclose(power_of(_Trace(power), 0, 10), 2.0)
+    thin = power_envelope(_Trace(power), 0, power.size, columns=100)
+    assert thin.at.size == 100
+    assert np.nanmax(thin.high) == 9.0
+    assert np.nanmin(thin.low) == 0.5
+    assert np.isnan(thin.mean[30:40]).all()
+    assert np.isfinite(np.delete(thin.mean, slice(30, 40))).all()
+    np.testing.assert_allclose(thin.mean[:10], 2.0)
 
 
 def test_limits_hold_the_values() -> None:

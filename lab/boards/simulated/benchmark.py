@@ -7,7 +7,6 @@ whole microseconds of a clock; the statistics are those of the times as printed.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +15,11 @@ import numpy as np
 from lab.boards.simulated.benchmark_options import LABELS, BenchmarkOptions, OptionError, parse_options
 from lab.boards.simulated.console import Console, Ended
 from lab.boards.simulated.counters import Counts
+from lab.boards.simulated.power import load_power_w
 from lab.boards.simulated.program import ProgramModel, Step, program_model
 from lab.boards.simulated.roofline import Target
 from lab.boards.simulated.supply import Drawn, Supply
+from lab.boards.simulated.truth import pass_truth, singles_truth, soc_truth
 from lab.errors import UsageError
 from lab.networks.tables import parse_variation
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 WINDOW_LINE = "window"
 """The pin that is high while measured inferences run."""
+INFERENCE_LINE = "inference"
+"""The pin that is high while one measured inference runs."""
 WARMUP_LINE = "warmup"
 """The pin that is high while warm-up inferences run."""
 
@@ -49,12 +52,21 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """Inferences one after the other: durations in s, the index from which they were slowed, what was drawn."""
+    """Inferences one after the other: durations in s, the index from which they were slowed, what was drawn.
+
+    ``between_s`` lies between two of them, half of it before the first and half after the last.
+    """
 
     durations_s: NDArray[np.float64]
     slow_from: int
     begin_s: float
     drawn: Drawn
+    between_s: float = 0.0
+
+    @property
+    def spans_s(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """When each inference begins and ends, in s."""
+        return _spans(self.begin_s, self.durations_s, self.between_s)
 
 
 class SimulatedBenchmark:
@@ -69,6 +81,7 @@ class SimulatedBenchmark:
         *,
         style: str = CLASSIC,
         throttle: Throttle | None = None,
+        between_s: float = 0.0,
     ) -> None:
         self._supply = supply
         self._variation = variation
@@ -76,6 +89,7 @@ class SimulatedBenchmark:
         self._board = board
         self._style = style
         self._throttle = throttle
+        self._between_s = between_s
 
     def run(self, arguments: Sequence[str]) -> Ended:
         """Run with these arguments (the program's name left out).
@@ -156,10 +170,13 @@ class SimulatedBenchmark:
             try:
                 drawn = self._draw(model, durations_s, extra_s, first, slow_from, throttle)
             finally:
+                if line == WINDOW_LINE:
+                    self._supply.pulses(INFERENCE_LINE, *_spans(begin_s, durations_s, self._between_s))
                 self._supply.edge(line, 0)
-        self._say(self._statistics(_microseconds(begin_s, durations_s)))
+        stage = _Stage(durations_s, slow_from, begin_s, drawn, self._between_s)
+        self._say(self._statistics(_microseconds(stage)))
         self._say("")
-        return _Stage(durations_s, slow_from, begin_s, drawn)
+        return stage
 
     def _durations(
         self,
@@ -183,10 +200,10 @@ class SimulatedBenchmark:
             durations_s[0] += extra_s
             slow_from = durations_s.size
             if throttle is not None:
-                starts_s = np.cumsum(durations_s) - durations_s
+                starts_s = np.cumsum(durations_s + self._between_s) - durations_s
                 slow_from = int(np.searchsorted(starts_s, throttle.at * planned_s))
                 durations_s[slow_from:] *= throttle.slowdown
-            elapsed_s = np.cumsum(durations_s)
+            elapsed_s = np.cumsum(durations_s + self._between_s)
             runs = np.arange(1, elapsed_s.size + 1)
             stops = np.flatnonzero(((runs >= min_runs) & (elapsed_s >= min_s)) | (elapsed_s > max_s))
             if stops.size:
@@ -213,11 +230,24 @@ class SimulatedBenchmark:
         # A lower clock at the same voltage: the same work above idle, over a longer time.
         segments_s = np.outer(steady_s, shares).ravel()
         segments_w = np.outer(1 / slowness, powers_w).ravel()
+        if self._between_s > 0:
+            segments_s, segments_w = self._with_pauses(segments_s, segments_w, durations_s.size)
         if first is not None and extra_s > 0:
             first_w = first.net_power_w * self._variation.active_power_factor
-            segments_s = np.concatenate([[extra_s], segments_s])
-            segments_w = np.concatenate([[first_w], segments_w])
+            place = int(self._between_s > 0)
+            segments_s = np.insert(segments_s, place, extra_s)
+            segments_w = np.insert(segments_w, place, first_w)
         return self._supply.draw(segments_s, segments_w)
+
+    def _with_pauses(
+        self, segments_s: NDArray[np.float64], segments_w: NDArray[np.float64], inferences: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The segments with half a pause before and after each inference: one core drives the loop."""
+        pause_w = load_power_w(self._board) * self._variation.active_power_factor
+        halves = np.full((inferences, 1), self._between_s / 2)
+        table_s = np.hstack([halves, segments_s.reshape(inferences, -1), halves])
+        table_w = np.pad(segments_w.reshape(inferences, -1), ((0, 0), (1, 1)), constant_values=pause_w)
+        return table_s.ravel(), table_w.ravel()
 
     def _ended(self, model: ProgramModel, warmup: _Stage, measured: _Stage) -> Ended:
         inferences = warmup.durations_s.size + measured.durations_s.size
@@ -236,9 +266,24 @@ class SimulatedBenchmark:
             exit_status=0,
             counts=self._varied(once + steady),
             resident_bytes=model.resident_bytes,
-            truth=_truth(model, warmup, measured),
+            truth=self._truth(model, warmup, measured),
             faults=faults,
         )
+
+    def _truth(self, model: ProgramModel, warmup: _Stage, measured: _Stage) -> dict[str, Any] | None:
+        if measured.durations_s.size == 0:
+            return None
+        pause_w = load_power_w(self._board)
+        found = pass_truth(model, warmup.drawn, measured.drawn, measured.durations_s, self._between_s, pause_w)
+        if self._between_s > 0:
+            begins_s, ends_s = measured.spans_s
+            found["actual"]["inferences"] = {
+                rail: singles_truth(energies_j, ends_s - begins_s)
+                for rail, energies_j in self._supply.energies_j(begins_s, ends_s).items()
+            }
+        if self._supply.soc is not None:
+            found["soc"] = soc_truth(found, self._supply.soc, measured.drawn, measured.durations_s.size)
+        return found
 
     def _varied(self, counts: Counts) -> Counts:
         """The counts as this process's counters would give them: every count scatters a little, of itself."""
@@ -269,8 +314,8 @@ class SimulatedBenchmark:
     def _report(
         self, options: BenchmarkOptions, model: ProgramModel, init_s: float, warmup: _Stage, measured: _Stage
     ) -> None:
-        warmup_us = _microseconds(warmup.begin_s, warmup.durations_s)
-        measured_us = _microseconds(measured.begin_s, measured.durations_s)
+        warmup_us = _microseconds(warmup)
+        measured_us = _microseconds(measured)
         first_us = int(warmup_us[0]) if warmup_us.size else 0
         self._say(
             f"Inference timings in us: Init: {int(init_s * 1e6)}, First inference: {first_us}, "
@@ -314,42 +359,20 @@ class SimulatedBenchmark:
         self._console.error(f"ERROR: {line}" if self._style == INFO else line)
 
 
-def _microseconds(begin_s: float, durations_s: NDArray[np.float64]) -> NDArray[np.int64]:
+def _spans(
+    begin_s: float, durations_s: NDArray[np.float64], between_s: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """When each inference of a stage begins and ends, in s."""
+    borders_s = begin_s + np.concatenate([[0.0], np.cumsum(durations_s + between_s)])
+    return borders_s[:-1] + between_s / 2, borders_s[1:] - between_s / 2
+
+
+def _microseconds(stage: _Stage) -> NDArray[np.int64]:
     """Durations as differences of a clock that shows whole microseconds."""
-    borders_us = np.floor((begin_s + np.concatenate([[0.0], np.cumsum(durations_s)])) * 1e6).astype(np.int64)
-    return np.diff(borders_us)
+    begins_us, ends_us = (np.floor(instants_s * 1e6).astype(np.int64) for instants_s in stage.spans_s)
+    return ends_us - begins_us
 
 
 def _average(times_us: NDArray[np.int64]) -> str:
     """The mean with six significant digits, as a C++ stream prints it; ``nan`` of nothing."""
     return f"{times_us.mean():g}" if times_us.size else "nan"
-
-
-def _truth(model: ProgramModel, warmup: _Stage, measured: _Stage) -> dict[str, Any] | None:
-    """What the model knows: its means, and under ``actual`` what this pass really drew, per inference."""
-    count = measured.durations_s.size
-    if count == 0:
-        return None
-    drawn = measured.drawn
-    return {
-        "energy_gross_j": model.energy_gross_j,
-        "energy_net_j": model.energy_net_j,
-        "latency_s": model.latency_s,
-        "power_idle_w": model.idle_w,
-        "power_active_w": model.energy_gross_j / model.latency_s,
-        "counts": {
-            "instructions": model.counts.instructions,
-            "L1-dcache-loads": model.counts.l1d_loads,
-            "L1-dcache-load-misses": model.counts.l1d_load_misses,
-            "page-faults": model.counts.page_faults,
-        },
-        "actual": {
-            "energy_gross_j": drawn.gross_j / count,
-            "energy_net_j": drawn.net_j / count,
-            "energy_warmup_j": warmup.drawn.gross_j,
-            "latency_s": math.fsum(measured.durations_s.tolist()) / count,
-            "window_s": drawn.duration_s,
-            "power_idle_w": (drawn.gross_j - drawn.net_j) / drawn.duration_s,
-        },
-        "inferences": count,
-    }

@@ -151,6 +151,21 @@ class PowerConstants:
 
 
 @dataclass(frozen=True, slots=True)
+class SocRailConstants:
+    """What flows through the rail of the SoC's logic, behind the converter on the board. No statement of the study
+    constrains it: it is there so that two meters see two different things."""
+
+    voltage_v: float = 0.95
+    """Data sheet: VDD_SOC in overdrive mode."""
+    source_resistance_ohm: float = 2e-3
+    """Output of the converter, and the meter's leads. Typical."""
+    idle_share: float = 0.35
+    """Of the board's idle power; the rest feeds memory, network, regulators. Typical."""
+    work_share: float = 0.70
+    """Of the board's power above idle; the rest is memory and what the converter loses. Typical."""
+
+
+@dataclass(frozen=True, slots=True)
 class CounterConstants:
     """Instructions and cache events of the CPU side."""
 
@@ -271,6 +286,7 @@ class BoardConstants:
     cpu: CpuConstants = field(default_factory=CpuConstants)
     npu: NpuConstants = field(default_factory=NpuConstants)
     power: PowerConstants = field(default_factory=PowerConstants)
+    soc_rail: SocRailConstants = field(default_factory=SocRailConstants)
     counters: CounterConstants = field(default_factory=CounterConstants)
     process: ProcessConstants = field(default_factory=ProcessConstants)
     variation: VariationConstants = field(default_factory=VariationConstants)

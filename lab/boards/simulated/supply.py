@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lab.boards.simulated.constants import IMX8MP, SocRailConstants
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -27,13 +29,38 @@ class Drawn:
     duration_s: float = 0.0
 
 
-class Supply:
-    """The board's side of the rail during one pass. ``idle_w`` is the mean idle power."""
+@dataclass(frozen=True, slots=True)
+class SocRail:
+    """The rail of the SoC with a meter in it: shares of the board's idle power, and of its power above idle."""
 
-    def __init__(self, rail: Rail, idle_w: float, variation: PassVariation) -> None:
+    rail: Rail
+    idle_share: float
+    work_share: float
+
+    def power_w(self, idle_w: NDArray[np.float64], net_w: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What flows through it while the board draws that much."""
+        return self.idle_share * idle_w + self.work_share * net_w
+
+    def of(self, board: Drawn) -> Drawn:
+        """What was drawn there while the board drew that much."""
+        net_j = self.work_share * board.net_j
+        return Drawn(self.idle_share * (board.gross_j - board.net_j) + net_j, net_j, board.duration_s)
+
+
+def soc_rail(board: Rail, constants: SocRailConstants = IMX8MP.soc_rail) -> Rail:
+    """The rail of the SoC on a board that is supplied by ``board``."""
+    return board.branch(constants.voltage_v, constants.source_resistance_ohm)
+
+
+class Supply:
+    """The board's side of the rails during one pass. ``idle_w`` is the mean idle power; ``soc`` is there if somebody
+    watches it."""
+
+    def __init__(self, rail: Rail, idle_w: float, variation: PassVariation, soc: SocRail | None = None) -> None:
         self._rail = rail
         self._idle_w = idle_w
         self._variation = variation
+        self.soc = soc
         self.deadline_s: float | None = None
         """Instant on the rail where the running program is stopped."""
 
@@ -45,6 +72,16 @@ class Supply:
     def edge(self, line: str, level: int) -> None:
         """Set one of the board's pins."""
         self._rail.edge(line, level)
+
+    def pulses(self, line: str, begins_s: NDArray[np.float64], ends_s: NDArray[np.float64]) -> None:
+        """Have had one of the board's pins high in each [begins_s, ends_s), as far as it came."""
+        begun = begins_s < self._rail.now_s
+        self._rail.pulses(line, begins_s[begun], np.minimum(ends_s[begun], self._rail.now_s))
+
+    def energies_j(self, begins_s: NDArray[np.float64], ends_s: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """What was truly drawn in each [begins_s, ends_s): by the whole ``board``, and through ``soc`` if watched."""
+        rails = {"board": self._rail} | ({"soc": self.soc.rail} if self.soc is not None else {})
+        return {name: rail.energies_j(begins_s, ends_s) for name, rail in rails.items()}
 
     def draw(self, durations_s: NDArray[np.float64], net_powers_w: NDArray[np.float64]) -> Drawn:
         """Draw segments of work, in s and in W above idle, both of shape (n,).
@@ -72,6 +109,8 @@ class Supply:
         idle_w = self._idle_w + levels_w[(middles_s / step_s).astype(np.int64)]
         lengths_s = borders_s - starts_s
         self._rail.draw_many(lengths_s, idle_w + net_w)
+        if self.soc is not None:
+            self.soc.rail.draw_many(lengths_s, self.soc.power_w(idle_w, net_w))
         if late:
             raise DeadlineReachedError
         return Drawn(

@@ -18,9 +18,9 @@ def open_trace(root: Path, ref: TraceRef) -> TraceReader:
     """
     path = root / ref.path
     if ref.format == "jls":
-        from lab.record.traces.jls_mapped import MappedJls
+        from lab.record.traces.jls_trace import JlsTrace
 
-        return MappedJls(path)
+        return JlsTrace(path)
     if ref.format == "energyrunner":
         from lab.record.traces.energyrunner import open_folder
 

@@ -1,4 +1,7 @@
-"""CRC-32C (Castagnoli) of many equally long pieces at once, by NumPy: the checksum that JLS files carry.
+"""CRC-32C (Castagnoli), the checksum that JLS files carry: of one piece of data, and of many equally long ones.
+
+The vendor's library for JLS computes it with the processor's own instruction, at some 9 GB/s, and its function can be
+called where the platform shows it to others (Linux does). Elsewhere it is done by NumPy, at some 0.4 GB/s.
 
 Reflected CRCs are linear over GF(2): feeding four bytes ``d`` to the register ``r`` gives ``A(r ^ d)``, where the
 linear map ``A`` shifts four zero bytes through. A stream of words is therefore folded in pairs, ``A(first) ^ second``,
@@ -11,6 +14,8 @@ bits*, IEEE Trans. Commun. 41 (1993); check value of ``123456789`` is 0xE3069283
 
 from __future__ import annotations
 
+import ctypes
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -19,6 +24,8 @@ from numpy.typing import NDArray
 _POLYNOMIAL = 0x82F63B78
 _SHORT = 256
 """Up to so many bytes a plain loop is quicker than arrays."""
+
+_CHECK_DATA, _CHECK_SUM = b"123456789", 0xE3069283
 
 _TOGETHER = 1 << 17
 """Words folded at once: enough that the tables of a level (half a megabyte) are fetched for many of them."""
@@ -30,6 +37,17 @@ Words = NDArray[np.uint32]
 
 def crc32c_rows(words: Words) -> Words:
     """The checksum of every row of ``words`` (shape (rows, words), little-endian words), shape (rows,)."""
+    rows, width = words.shape
+    library = vendor_crc32c()
+    if library is None:
+        return folded_rows(words)
+    whole = np.ascontiguousarray(words, "<u4")
+    begin, length = whole.ctypes.data, 4 * width
+    return np.array([library(begin + row * length, length) for row in range(rows)], np.uint32)
+
+
+def folded_rows(words: Words) -> Words:
+    """:func:`crc32c_rows` by NumPy alone."""
     rows, width = words.shape
     sums = np.zeros(rows, np.uint32)
     if not width:
@@ -86,6 +104,12 @@ class _Fold:
 
 def crc32c(data: bytes | memoryview) -> int:
     """The checksum of ``data``."""
+    library = vendor_crc32c()
+    return folded(data) if library is None else library(bytes(data), len(data))
+
+
+def folded(data: bytes | memoryview) -> int:
+    """:func:`crc32c` by NumPy alone."""
     odd = len(data) % 4
     if len(data) <= _SHORT:
         register = 0xFFFFFFFF
@@ -97,7 +121,21 @@ def crc32c(data: bytes | memoryview) -> int:
     padded = bytes((4 - odd) % 4) + first.to_bytes(4, "little") + bytes(data[4:])
     words = np.frombuffer(padded, "<u4").copy()
     words[0] ^= _ONES
-    return int(crc32c_rows(words.reshape(1, -1))[0])
+    return int(folded_rows(words.reshape(1, -1))[0])
+
+
+@cache
+def vendor_crc32c() -> Callable[[int | bytes, int], int] | None:
+    """The vendor's function, of an address (or bytes) and a length; ``None`` where there is none that is right."""
+    try:
+        from pyjls import binding
+
+        function = ctypes.CDLL(binding.__file__).jls_crc32c
+    except (ImportError, OSError, AttributeError):
+        return None
+    function.argtypes, function.restype = [ctypes.c_void_p, ctypes.c_uint32], ctypes.c_uint32
+    right = function(_CHECK_DATA, len(_CHECK_DATA)) == _CHECK_SUM and function(b"", 0) == 0
+    return function if right else None
 
 
 def _byte_table() -> list[int]:

@@ -8,15 +8,19 @@ stretch.
 
 Everything is checked before it is believed: bounds, alignment, tags, header checksums, and that times and counts are
 the ones their place demands. Links must lead forward, so no list can be endless. Payload checksums are verified here
-for definitions and indices; for samples and summaries only by :meth:`JlsBytes.verify`, because that costs a pass over
-them.
+for definitions and indices; for samples and summaries only by :mod:`lab.record.traces.jls_verify`, because that costs a
+pass over them. A data chunk's header is compared with the one that is due at its place, field by field, which is
+stricter than its checksum.
+
+The file is read, not mapped into memory: where somebody cuts it short meanwhile, a read comes up short and is refused,
+while a look into a map beyond its file's end kills the process.
 """
 
 from __future__ import annotations
 
-import mmap
+import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.errors import DataError
+from lab.record.closing import ClosedOnExit
 from lab.record.traces.crc32c import crc32c, crc32c_rows
 
 Offsets = NDArray[np.int64]
@@ -37,18 +42,20 @@ PAYLOAD_HEADER_BYTES = 16
 SAMPLES_AT = HEADER_BYTES + PAYLOAD_HEADER_BYTES
 """Where the samples, index entries or summary entries begin, counted from the chunk's first byte."""
 
+CHUNK_HEADER = struct.Struct("<QQBBHIII")
+"""Next and previous chunk of the kind, tag, meta, length, length of the chunk before it in the file, checksum."""
+
 _MAGIC = b"jlsfmt\r\n \n \x1a  \xb2\x1c"
-_HEADER = struct.Struct("<QQBBHIII")
 _PAYLOAD_HEADER = struct.Struct("<qIHH")
+_DATA_HEADERS = struct.Struct("<16xBxHI8xqIH2x")
+"""Of both headers of a data chunk: tag, meta, length; first sample, samples, bits per sample."""
+
 _SIGNAL = struct.Struct("<HBxIIIIIIII")
 _SIGNAL_NAME_AT = _SIGNAL.size + 92
 
 SIGNAL_DEF, END = 0x02, 0xFF
 FSR_HEAD, FSR_DATA, FSR_INDEX, FSR_SUMMARY = 0x21, 0x22, 0x23, 0x24
 _TAGS = {0x01, SIGNAL_DEF, 0x40, END} | {0x20 | track << 3 | part for track in range(4) for part in range(5)}
-
-_CHECKED_AT_ONCE = 1024
-_VERIFIED_BYTES = 1 << 23
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,53 +130,89 @@ def stored_bytes(length: int) -> int:
     return (length + 4 + 7) & ~7 if length else 0
 
 
-class JlsBytes:
-    """The bytes of a closed JLS file, mapped into memory, and the checks on them.
+class JlsBytes(ClosedOnExit):
+    """The bytes of a closed JLS file, and the checks on them.
 
-    Raises :class:`DataError` naming file and offset whenever something is not as it must be. The file must not be cut
-    short by somebody while it is open; the operating system kills a process that reads a mapping beyond its file.
+    Raises :class:`DataError` naming file and offset whenever something is not as it must be; also where the file is cut
+    short, or cannot be read any more, while it is open.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._descriptor = -1
         try:
-            with path.open("rb") as file:
-                head = file.read(HEADER_BYTES)
-                self.size = file.seek(0, 2)
-                self._check_file_header(head)
-                self.map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._opened = path.open("rb", buffering=0)
         except OSError as error:
             raise DataError(f"{path}: cannot read the trace ({error.strerror})") from error
-        self._words: Words = np.frombuffer(self.map, "<u4")
-        last = self.chunk(self.size - HEADER_BYTES)
+        try:
+            self._descriptor = self._opened.fileno()
+            self.size = os.fstat(self._descriptor).st_size
+            self._check_file_header(os.pread(self._descriptor, HEADER_BYTES, 0))
+            last = self.chunk(self.size - HEADER_BYTES)
+        except OSError as error:
+            self.close()
+            raise DataError(f"{path}: cannot read the trace ({error.strerror})") from error
+        except DataError:
+            self.close()
+            raise
         if last.tag != END:
+            self.close()
             raise self.broken(last.offset, "the file does not end with an end mark")
 
     def broken(self, offset: int, what: str) -> DataError:
         """The error to raise for something wrong at ``offset``."""
-        return DataError(f"{self.path}: damaged JLS file: {what} (at byte {offset})")
+        return DataError(f"{self.path}: damaged JLS file: {what} (at byte {offset})", advice=self._advice)
+
+    @property
+    def _advice(self) -> str:
+        return f"`lab recover {self.path}` writes what is left of it to a new file"
 
     def close(self) -> None:
-        """Let go of the mapping, or leave that to the last array that still looks into it. Idempotent."""
-        self._words = np.empty(0, np.uint32)
+        """Let go of the file. Idempotent."""
+        self._descriptor = -1
+        self._opened.close()
+
+    def read(self, offset: int, count: int) -> bytes:
+        """``count`` bytes from ``offset`` on."""
         try:
-            self.map.close()
-        except BufferError:
-            return
+            data = os.pread(self._descriptor, count, offset)
+        except OSError as error:
+            raise self._unreadable(error) from error
+        if len(data) != count:
+            raise self._short(offset + len(data))
+        return data
+
+    def read_into(self, offset: int, places: Sequence[memoryview], count: int) -> None:
+        """The ``count`` bytes from ``offset`` on into ``places``, one after the other, which they must fill."""
+        try:
+            found = os.preadv(self._descriptor, places, offset)
+        except OSError as error:
+            raise self._unreadable(error) from error
+        if found != count:
+            raise self._short(offset + found)
+
+    def _unreadable(self, error: OSError) -> DataError:
+        return DataError(f"{self.path}: cannot read the trace any more ({error.strerror})")
+
+    def _short(self, offset: int) -> DataError:
+        return DataError(f"{self.path}: the file was cut short while it was read (at byte {offset} of {self.size})")
 
     def chunk(self, offset: int, tag: int | None = None, meta: int | None = None) -> Chunk:
         """The chunk at ``offset``, whose header must be sound and of the kind given."""
         self.check_place(offset)
-        following, _, found, _, found_meta, length, _, checksum = _HEADER.unpack_from(self.map, offset)
-        if crc32c(self.map[offset : offset + 28]) != checksum:
+        header = self.read(offset, HEADER_BYTES)
+        following, _, found, _, found_meta, length, _, checksum = CHUNK_HEADER.unpack(header)
+        if crc32c(header[:28]) != checksum:
             raise self.broken(offset, "a chunk header fails its checksum")
-        return self._expect(Chunk(offset, following, found, found_meta, length), tag, meta)
+        return self.expect(Chunk(offset, following, found, found_meta, length), tag, meta)
 
     def payload(self, chunk: Chunk) -> bytes:
         """A chunk's payload, whose checksum must be right."""
-        start = chunk.offset + HEADER_BYTES
-        data = self.map[start : start + chunk.length]
-        if chunk.length and crc32c(data) != int.from_bytes(self.map[chunk.end - 4 : chunk.end], "little"):
+        if not chunk.length:
+            return b""
+        stored = self.read(chunk.offset + HEADER_BYTES, stored_bytes(chunk.length))
+        data = stored[: chunk.length]
+        if crc32c(data) != int.from_bytes(stored[-4:], "little"):
             raise self.broken(chunk.offset, "a payload fails its checksum")
         return data
 
@@ -177,7 +220,7 @@ class JlsBytes:
         """The number of items of a data, index or summary chunk that must begin at sample ``first``."""
         if chunk.length < PAYLOAD_HEADER_BYTES:
             raise self.broken(chunk.offset, "a payload is too short")
-        stamp, count, bits, _ = _PAYLOAD_HEADER.unpack_from(self.map, chunk.offset + HEADER_BYTES)
+        stamp, count, bits, _ = _PAYLOAD_HEADER.unpack(self.read(chunk.offset + HEADER_BYTES, PAYLOAD_HEADER_BYTES))
         if stamp != first:
             raise self.broken(chunk.offset, f"a chunk begins at sample {stamp} where {first} was due")
         if bits != item_bits or chunk.length != PAYLOAD_HEADER_BYTES + (count * bits + 7) // 8 or count == 0:
@@ -194,36 +237,34 @@ class JlsBytes:
                 raise self.broken(offset, f"a link leads back to byte {chunk.next}")
             offset = chunk.next
 
-    def gathered(self, offsets: Offsets, count: int) -> Words:
-        """``count`` words from each of ``offsets`` on, shape (offsets, count)."""
-        return np.asarray(self._words[(offsets // 4)[:, None] + np.arange(count)])
+    def check_data_header(self, signal: Signal, data: DataChunks, number: int) -> None:
+        """Compare both headers of data chunk ``number`` of a signal with those that must be there.
 
-    def check_data_headers(self, signal: Signal, data: DataChunks, first: int, stop: int) -> None:
-        """Check both headers of data chunks ``first`` … ``stop`` of a signal against what must be there."""
-        for start in range(first, stop, _CHECKED_AT_ONCE):
-            numbers = np.arange(start, min(start + _CHECKED_AT_ONCE, stop))
-            numbers = numbers[data.offsets[numbers] != 0]
-            offsets = data.offsets[numbers]
-            counts = np.minimum(data.length - numbers * signal.samples_per_data, signal.samples_per_data)
-            lengths = PAYLOAD_HEADER_BYTES + (counts * signal.sample_bits + 7) // 8
-            stamps = (data.first_sample + numbers * signal.samples_per_data).astype("<i8").view("<u4").reshape(-1, 2)
-            # Where the chunk would end must be in the file before a byte of it is looked at.
-            outside = offsets + HEADER_BYTES + lengths > self.size - HEADER_BYTES
-            if outside.any():
-                raise self.broken(int(offsets[outside][0]), "a data chunk reaches beyond the file")
-            found = self.gathered(offsets, 12)
-            good = crc32c_rows(found[:, :7]) == found[:, 7]
-            good &= (found[:, 4] & np.uint32(0xFFFF00FF)) == np.uint32(FSR_DATA | signal.number << 16)
-            good &= (found[:, 5] == lengths) & (found[:, 8:10] == stamps).all(axis=1)
-            good &= (found[:, 10] == counts) & ((found[:, 11] & np.uint32(0xFFFF)) == signal.sample_bits)
-            if not good.all():
-                raise self.broken(int(offsets[~good][0]), f"this is not the data chunk due here for {signal.name!r}")
+        Their checksum, and the links, which nobody uses, are left out.
+        """
+        offset, first = int(data.offsets[number]), number * signal.samples_per_data
+        count = min(data.length - first, signal.samples_per_data)
+        length = PAYLOAD_HEADER_BYTES + (count * signal.sample_bits + 7) // 8
+        due = FSR_DATA, signal.number, length, data.first_sample + first, count, signal.sample_bits
+        if _DATA_HEADERS.unpack(self.read(offset, SAMPLES_AT)) != due:
+            raise self.broken(offset, f"this is not the data chunk due here for {signal.name!r}")
 
-    def check_full_indices(self, offsets: Offsets, begins: Offsets, length: int) -> NDArray[np.uint64]:
-        """Check index chunks of equal ``length`` that must begin at samples ``begins``; returns their entries."""
-        if int(offsets[-1]) + HEADER_BYTES + stored_bytes(length) > self.size:
-            raise self.broken(int(offsets[-1]), "a chunk reaches beyond the file")
-        found = self.gathered(offsets, (HEADER_BYTES + stored_bytes(length)) // 4)
+    def check_full_data_headers(self, signal: Signal, data: DataChunks, first: int, found: Words) -> None:
+        """As :meth:`check_data_header`, for the headers of full chunks from ``first`` on, shape (chunks, 12)."""
+        numbers = np.arange(first, first + len(found))
+        stamps = (data.first_sample + numbers * signal.samples_per_data).astype("<i8").view("<u4").reshape(-1, 2)
+        length = PAYLOAD_HEADER_BYTES + signal.samples_per_data * signal.sample_bits // 8
+        good = (found[:, 4] & np.uint32(0xFFFF00FF)) == np.uint32(FSR_DATA | signal.number << 16)
+        good &= (found[:, 5] == length) & (found[:, 8:10] == stamps).all(axis=1)
+        good &= found[:, 10] == signal.samples_per_data
+        good &= (found[:, 11] & np.uint32(0xFFFF)) == signal.sample_bits
+        self._report(data.offsets[numbers], good, f"this is not the data chunk due here for {signal.name!r}")
+
+    def check_full_indices(
+        self, offsets: Offsets, begins: Offsets, length: int, chunks: Sequence[bytes]
+    ) -> NDArray[np.uint64]:
+        """Check index ``chunks`` of equal ``length`` that must begin at samples ``begins``; returns their entries."""
+        found = np.frombuffer(b"".join(chunks), "<u4").reshape(len(chunks), -1)
         payload = found[:, 8 : 8 + length // 4]
         good = (crc32c_rows(found[:, :7]) == found[:, 7]) & (crc32c_rows(payload) == found[:, -1])
         self._report(offsets, good, "an index chunk fails its checksum")
@@ -231,47 +272,6 @@ class JlsBytes:
         fitting &= (payload[:, 2] == (length - PAYLOAD_HEADER_BYTES) // 8) & (payload[:, 3] & np.uint32(0xFFFF) == 64)
         self._report(offsets, fitting, "an index chunk is not the one due here")
         return np.ascontiguousarray(payload[:, 4:]).view("<u8")
-
-    def verify(self) -> int:
-        """Walk over every chunk from the first to the end mark and check all checksums; returns the number of chunks.
-
-        This reads the whole file.
-        """
-        offset, before, count = HEADER_BYTES, 0, 0
-        waiting: dict[int, list[int]] = {}
-        while True:
-            self.check_place(offset)
-            _, _, tag, _, meta, length, previous, _ = _HEADER.unpack_from(self.map, offset)
-            chunk = self._expect(Chunk(offset, 0, tag, meta, length), None, None)
-            if previous != before and count:
-                raise self.broken(offset, "a chunk does not fit onto the one before it")
-            waiting.setdefault(length, []).append(offset)
-            if len(waiting[length]) * (length + 28) >= _VERIFIED_BYTES:
-                self._verify_alike(waiting.pop(length), length)
-            count, before, offset = count + 1, length or before, chunk.end
-            if tag == END:
-                break
-        for length, offsets in waiting.items():
-            self._verify_alike(offsets, length)
-        if offset != self.size:
-            raise self.broken(offset, "something follows the end mark")
-        return count
-
-    def _verify_alike(self, chunks: list[int], length: int) -> None:
-        """Check both checksums of chunks that are equally long."""
-        offsets = np.array(chunks, dtype=np.int64)
-        heads = self.gathered(offsets, 8)
-        self._report(offsets, crc32c_rows(heads[:, :7]) == heads[:, 7], "a chunk header fails its checksum")
-        if length % 4 or length < 4:
-            for offset in chunks:
-                self.payload(self.chunk(offset))
-            return
-        sums = self.gathered(offsets + HEADER_BYTES + stored_bytes(length) - 4, 1)[:, 0]
-        count = length // 4
-        rows = np.empty((offsets.size, count), np.uint32)
-        for row, start in zip(rows, ((offsets + HEADER_BYTES) // 4).tolist(), strict=True):
-            row[:] = self._words[start : start + count]
-        self._report(offsets, crc32c_rows(rows) == sums, "a payload fails its checksum")
 
     def _report(self, offsets: Offsets, good: NDArray[np.bool_], what: str) -> None:
         if not good.all():
@@ -282,7 +282,8 @@ class JlsBytes:
         if offset % 8 or not HEADER_BYTES <= offset <= self.size - HEADER_BYTES:
             raise self.broken(offset, "a link leads to where no chunk can be")
 
-    def _expect(self, chunk: Chunk, tag: int | None, meta: int | None) -> Chunk:
+    def expect(self, chunk: Chunk, tag: int | None = None, meta: int | None = None) -> Chunk:
+        """The chunk, which must be of the kind given and inside the file."""
         if chunk.tag not in _TAGS or tag not in (None, chunk.tag) or meta not in (None, chunk.meta):
             raise self.broken(chunk.offset, f"a chunk of an unexpected kind ({chunk.tag:#04x}, {chunk.meta:#06x})")
         if chunk.end > self.size:
@@ -296,7 +297,7 @@ class JlsBytes:
         if length == 0:
             raise DataError(
                 f"{self.path}: the trace was never closed (its recorder died)",
-                advice=f"`python -m pyjls copy {self.path} RECOVERED.jls` recovers what was written",
+                advice=self._advice,
             )
         if crc32c(head[:28]) != checksum:
             raise self.broken(0, "the file header fails its checksum")
@@ -368,7 +369,7 @@ def read_data_chunks(file: JlsBytes, signal: Signal) -> DataChunks:
     if not signal.heads[0]:
         return DataChunks(0, 0, nothing, nothing, nothing)
     first = file.chunk(signal.heads[0], FSR_DATA, signal.number)
-    (first_sample,) = struct.unpack_from("<q", file.map, first.offset + HEADER_BYTES)
+    first_sample = int.from_bytes(file.read(first.offset + HEADER_BYTES, 8), "little", signed=True)
     if abs(first_sample) > 1 << 62:
         raise file.broken(first.offset, f"the samples begin at {first_sample}")
     indices, summaries, entries = _level_1(file, signal, first_sample)
@@ -401,26 +402,32 @@ def read_data_chunks(file: JlsBytes, signal: Signal) -> DataChunks:
 def _level_1(file: JlsBytes, signal: Signal, first_sample: int) -> tuple[Offsets, Offsets, list[Offsets]]:
     """Index chunks, the summary chunks behind them, and the index entries of level 1.
 
-    There is one per 80,000 samples or so: they are walked by their links, then checked all at once.
+    There is one per 80,000 samples or so: they are walked by their links, then checked all at once. Only the last may
+    hold less than it could.
     """
     meta = 1 << 12 | signal.number
     full = signal.samples_per_index // signal.samples_per_data
     length = PAYLOAD_HEADER_BYTES + 8 * full
+    whole = HEADER_BYTES + stored_bytes(length)
     offsets: list[int] = []
+    chunks: list[bytes] = []
     offset = signal.heads[1]
     while offset:
         file.check_place(offset)
-        following, _, tag, _, found_meta, found_length, _, _ = _HEADER.unpack_from(file.map, offset)
-        if tag != FSR_INDEX or found_meta != meta or (following and (following <= offset or found_length != length)):
+        chunk = file.read(offset, min(whole, file.size - offset))
+        following, _, tag, _, found_meta, found_length, _, _ = CHUNK_HEADER.unpack_from(chunk)
+        another = following and (following < offset + whole or found_length != length)
+        if tag != FSR_INDEX or found_meta != meta or another:
             raise file.broken(offset, f"this is not the full index chunk due here for {signal.name!r}")
         offsets.append(offset)
+        chunks.append(chunk)
         offset = following
     if not offsets:
         return np.empty(0, np.int64), np.empty(0, np.int64), []
     indices = np.array(offsets, np.int64)
     last = file.chunk(offsets[-1], FSR_INDEX, meta)
     begins = first_sample + np.arange(indices.size) * signal.samples_per_index
-    entries = [file.check_full_indices(indices[:-1], begins[:-1], length)] if len(offsets) > 1 else []
+    entries = [file.check_full_indices(indices[:-1], begins[:-1], length, chunks[:-1])] if len(offsets) > 1 else []
     payload = file.payload(last)
     count = file.payload_header(last, int(begins[-1]), 64)
     if count > full:

@@ -10,15 +10,17 @@ The file is text, one value on a line, so that a killed process loses at most a 
     channel,begin_ns,end_ns,value
     energy,1200,53400,8812345
 
-``value`` is what the instrument said, times ``scale`` it is in SI units. A ``counter`` is cumulative and may start
-again at zero: ``modulus`` is the first raw value that it cannot show.
+``value`` is what the instrument said, times ``scale`` it is in SI units. A counter of energy is cumulative and may
+start again at zero: ``modulus`` is the first raw value that it cannot show. Numbers are plain: ASCII digits, no sign
+but ``-`` before a value, no spaces.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +43,16 @@ _MAGIC = "#lab.readings/1 "
 _COLUMNS = "channel,begin_ns,end_ns,value"
 _LARGEST_NS = 1 << 53
 """Marks are float64: whole nanoseconds up to here, which is 104 days."""
+_LARGEST_ZERO_NS = 1 << 63
+_LARGEST_MODULUS = 1 << 64
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}", re.ASCII)
+_INSTANT = rb"[0-9]{1,16}"
+_VALUE = rb"-?[0-9]{1,20}(?:\.[0-9]{1,25})?(?:e[+-]?[0-9]{1,3})?"
+
+_HEADER_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 22
+"""So much is read at once: the memory that a long trace takes is that of its numbers."""
 
 Measures = Literal["energy", "power", "voltage", "current"]
 _MEASURES = ("energy", "power", "voltage", "current")
@@ -67,14 +79,26 @@ class Channel:
     def __post_init__(self) -> None:
         if self.measures not in _MEASURES:
             raise ValueError(f"measures {self.measures!r}, expected one of {', '.join(_MEASURES)}")
-        if not (math.isfinite(self.scale) and self.scale > 0):
-            raise ValueError(f"a scale of {self.scale}, expected a positive number")
-        if self.modulus is not None and self.modulus < 2:
-            raise ValueError(f"a modulus of {self.modulus}, expected 2 or more")
+        if not (_is_number(self.scale) and self.scale > 0):
+            raise ValueError(f"a scale of {self.scale!r}, expected a positive number")
+        if self.modulus is not None:
+            if not isinstance(self.modulus, int) or not 2 <= self.modulus <= _LARGEST_MODULUS:
+                raise ValueError(f"a modulus of {self.modulus!r}, expected a whole number of 2 or more")
+            if self.measures != "energy":
+                raise ValueError("a modulus is for counters of energy")
+        if not isinstance(self.cross_check, bool):
+            raise ValueError(f"cross_check {self.cross_check!r}, expected true or false")
         for name in ("update_period_s", "averaged_s"):
             value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{name} {value}, expected a number that is not negative")
+            optional = name == "update_period_s" and value is None
+            if not optional and not (_is_number(value) and value >= 0):
+                raise ValueError(f"{name} {value!r}, expected a number that is not negative")
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= 1e300  # false for what is not a number; whole numbers may be too long for a float
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +134,16 @@ class Readings:
 
 
 class ReadingsWriter(ClosedOnExit):
-    """Writes a trace of readings as they come; a context manager. Each value reaches the file in whole lines."""
+    """Writes a trace of readings as they come; a context manager. Each value reaches the file in whole lines.
+
+    Raises ``ValueError`` for a channel's name that cannot stand in the file, or a zero that no clock shows.
+    """
 
     def __init__(self, path: Path, zero_ns: int, channels: Mapping[str, Channel]) -> None:
+        _check_header(zero_ns, channels)
         self.path = path
         self._zero_ns = zero_ns
-        self._names = frozenset(channels)
+        self._last_ns = dict.fromkeys(channels, 0)
         self._file = path.open("w", encoding="ascii", newline="\n", buffering=1 << 16)
         header = {"zero_ns": zero_ns, "channels": {name: asdict(item) for name, item in channels.items()}}
         self._file.write(f"{_MAGIC}{json.dumps(header)}\n{_COLUMNS}\n")
@@ -123,13 +151,17 @@ class ReadingsWriter(ClosedOnExit):
     def write(self, channel: str, begin_ns: int, end_ns: int, value: float) -> None:
         """Add one reading: instants of the host's clock before and after it, and the raw value.
 
-        Raises ``KeyError`` for a channel that was not announced, ``ValueError`` for a value that is not finite.
+        Raises ``KeyError`` for a channel that was not announced, ``ValueError`` for a value that is not finite and for
+        instants that lie before the trace's zero or the channel's last reading.
         """
-        if channel not in self._names:
-            raise KeyError(channel)
-        if not math.isfinite(value):
+        begin_ns, end_ns = begin_ns - self._zero_ns, end_ns - self._zero_ns
+        if not self._last_ns[channel] <= begin_ns <= end_ns < _LARGEST_NS:
+            raise ValueError(f"{channel}: the instants {begin_ns} and {end_ns} ns do not rise")
+        exact = int(value) if isinstance(value, int) else float(value)
+        if not (math.isfinite(exact) and abs(exact) <= (_LARGEST_MODULUS if isinstance(exact, int) else math.inf)):
             raise ValueError(f"{channel}: a value of {value}")
-        self._file.write(f"{channel},{begin_ns - self._zero_ns},{end_ns - self._zero_ns},{value!r}\n")
+        self._last_ns[channel] = end_ns
+        self._file.write(f"{channel},{begin_ns},{end_ns},{exact!r}\n")
 
     def close(self) -> None:
         """Finish the file. Idempotent."""
@@ -143,69 +175,138 @@ def read_readings(path: Path) -> Readings:
     its end is left out (:attr:`Readings.torn`): the process that wrote it was killed.
     """
     try:
-        text = path.read_bytes().decode("ascii")
+        with path.open("rb") as file:
+            zero_ns, channels = _header(path, file.readline(_HEADER_BYTES), file.readline(_HEADER_BYTES))
+            parser = _Parser(path, channels)
+            rest = b""
+            while chunk := file.read(_CHUNK_BYTES):
+                whole, newline, rest = (rest + chunk).rpartition(b"\n")
+                if len(rest) > _HEADER_BYTES:
+                    raise DataError(f"{path}: a line without end, expected {_COLUMNS}")
+                parser.feed(whole + newline)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
+    return Readings(path, zero_ns, parser.channels(), torn=bool(rest))
+
+
+def _header(path: Path, first: bytes, second: bytes) -> tuple[int, dict[str, Channel]]:
+    try:
+        lines = (first + second).decode("ascii").split("\n")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: byte {error.start}: not text") from error
-    lines = text.split("\n")
-    torn = lines.pop() != ""
-    zero_ns, channels = _header(path, lines)
-    return Readings(path, zero_ns, _values(path, channels, lines[2:]), torn)
-
-
-def _header(path: Path, lines: list[str]) -> tuple[int, dict[str, Channel]]:
-    if len(lines) < 2 or not lines[0].startswith(_MAGIC) or lines[1] != _COLUMNS:
+        raise DataError(f"{path}:1: byte {error.start}: not text") from error
+    if len(lines) != 3 or not lines[0].startswith(_MAGIC) or lines[1] != _COLUMNS:
         raise DataError(f"{path}:1: not a trace of readings: expected {_MAGIC.strip()!r} and {_COLUMNS!r}")
     try:
         header: Any = json.loads(lines[0][len(_MAGIC) :])
         zero_ns = header["zero_ns"]
-        channels = {str(name): Channel(**item) for name, item in header["channels"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}:1: the header is damaged ({error})") from error
-    if not isinstance(zero_ns, int) or isinstance(zero_ns, bool):
-        raise DataError(f"{path}:1: zero_ns is {zero_ns!r}, expected a whole number")
+        channels = {name: Channel(**item) for name, item in header["channels"].items()}
+        _check_header(zero_ns, channels)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError(f"{path}:1: the header is damaged ({str(error)[:120]})") from error
     return zero_ns, channels
 
 
-def _values(path: Path, channels: Mapping[str, Channel], lines: Iterable[str]) -> dict[str, ChannelReadings]:
-    rows: dict[str, list[tuple[int, int, float]]] = {name: [] for name in channels}
-    last_ns = dict.fromkeys(channels, 0)
-    for number, line in enumerate(lines, start=3):
-        where = f"{path}:{number}"
-        try:
-            name, begin_text, end_text, value_text = line.split(",")
-            begin_ns, end_ns, value = int(begin_text), int(end_text), float(value_text)
-        except ValueError as error:
-            raise DataError(f"{where}: found {line[:80]!r}, expected {_COLUMNS}") from error
-        if name not in rows:
-            raise DataError(f"{where}: found channel {name[:40]!r}, expected one of {', '.join(rows) or 'none'}")
-        if not math.isfinite(value):
-            raise DataError(f"{where}: found the value {value_text[:40]!r}, expected a finite number")
-        if not last_ns[name] <= begin_ns <= end_ns < _LARGEST_NS:
-            raise DataError(f"{where}: found the instants {begin_ns} and {end_ns} ns, expected them to rise")
-        last_ns[name] = end_ns
-        rows[name].append((begin_ns, end_ns, value))
-    return {name: _channel(path, name, channels[name], of_channel) for name, of_channel in rows.items()}
+def _check_header(zero_ns: object, channels: Mapping[str, Channel]) -> None:
+    if isinstance(zero_ns, bool) or not isinstance(zero_ns, int) or not 0 <= zero_ns < _LARGEST_ZERO_NS:
+        raise ValueError(f"zero_ns is {str(zero_ns)[:40]}, expected a whole number of ns")
+    for name in channels:
+        if _NAME.fullmatch(name) is None:
+            raise ValueError(f"a channel called {name[:40]!r}, expected letters, digits, '_', '.' and '-'")
 
 
-def _channel(path: Path, name: str, channel: Channel, rows: list[tuple[int, int, float]]) -> ChannelReadings:
-    begin_ns = np.array([row[0] for row in rows], dtype=np.int64)
-    end_ns = np.array([row[1] for row in rows], dtype=np.int64)
-    raw = np.array([row[2] for row in rows], dtype=np.float64)
+class _Parser:
+    """Takes whole lines and keeps their numbers. First the shape of all lines is checked, then they are numbers."""
+
+    def __init__(self, path: Path, channels: Mapping[str, Channel]) -> None:
+        self._path = path
+        self._channels = channels
+        self._names = list(channels)
+        names = b"|".join(re.escape(name.encode()) for name in self._names) or rb"(?!)"
+        line = rb"(?:%b),%b,%b,%b\n" % (names, _INSTANT, _INSTANT, _VALUE)
+        self._lines = re.compile(rb"(?:%b)*+" % line)
+        self._rows: list[list[NDArray[np.float64]]] = [[] for _ in self._names]
+        self._last_ns = [0.0] * len(self._names)
+        self._line = 3
+
+    def feed(self, text: bytes) -> None:
+        """Take whole lines. Raises :class:`DataError` with the first that is wrong."""
+        matched = self._lines.match(text)
+        good = matched.end() if matched else 0
+        table = self._numbers(text[:good])
+        for index in range(len(self._names)):
+            self._take(index, table)
+        self._line += table.shape[0]
+        if good < len(text):
+            self._refuse(text[good:].partition(b"\n")[0].decode("ascii", errors="backslashreplace"))
+
+    def channels(self) -> dict[str, ChannelReadings]:
+        """What all lines together say. Raises :class:`DataError` for a counter that makes no sense."""
+        found: dict[str, ChannelReadings] = {}
+        for name, rows in zip(self._names, self._rows, strict=True):
+            table = np.concatenate(rows) if rows else np.empty((0, 3))
+            rows.clear()
+            found[name] = _channel(self._path, name, self._channels[name], table)
+        return found
+
+    def _numbers(self, text: bytes) -> NDArray[np.float64]:
+        """Checked lines as rows of (channel's index, begin, end, value)."""
+        if not text:
+            return np.empty((0, 4))
+        for index, name in enumerate(self._names):
+            text = re.sub(rb"^%b," % re.escape(name.encode()), b"%d," % index, text, flags=re.MULTILINE)
+        return np.fromstring(text[:-1].replace(b"\n", b",").decode("ascii"), sep=",").reshape(-1, 4)
+
+    def _take(self, index: int, table: NDArray[np.float64]) -> None:
+        of_channel = np.flatnonzero(table[:, 0] == index)
+        if of_channel.size == 0:
+            return
+        rows = table[of_channel, 1:]
+        begin, end, value = rows.T
+        before = np.concatenate([[self._last_ns[index]], end[:-1]])
+        wrong = ~((before <= begin) & (begin <= end) & (end < _LARGEST_NS)) | ~np.isfinite(value)
+        if wrong.any():
+            first = int(np.argmax(wrong))
+            where = f"{self._path}:{self._line + int(of_channel[first])}"
+            if not np.isfinite(value[first]):
+                raise DataError(f"{where}: found a value beyond all bounds, expected a finite number")
+            instants = f"{begin[first]:.0f} and {end[first]:.0f} ns"
+            raise DataError(f"{where}: found the instants {instants}, expected them to rise")
+        self._last_ns[index] = float(end[-1])
+        self._rows[index].append(rows)
+
+    def _refuse(self, line: str) -> None:
+        where, fields = f"{self._path}:{self._line}", line.split(",")
+        if len(fields) == 4 and fields[0] not in self._channels:
+            known = ", ".join(self._names) or "none"
+            raise DataError(f"{where}: found channel {fields[0][:40]!r}, expected one of {known}")
+        raise DataError(f"{where}: found {line[:80]!r}, expected {_COLUMNS}")
+
+
+def _channel(path: Path, name: str, channel: Channel, table: NDArray[np.float64]) -> ChannelReadings:
+    begin_ns, end_ns = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
+    value = table[:, 2].copy()
     wraps = 0
-    if channel.measures == "energy" and raw.size:
-        steps = np.diff(raw)
-        back = steps < 0
-        wraps = int(np.count_nonzero(back))
-        if wraps and channel.modulus is None:
-            raise DataError(f"{path}: {name}: the counter went back, and nothing is known of where it wraps")
-        if channel.modulus is not None and (raw.min() < 0 or raw.max() >= channel.modulus):
-            raise DataError(f"{path}: {name}: the counter shows values outside 0 … {channel.modulus - 1}")
-        # From the first reading on: what a counter showed before means nothing, and small numbers keep their digits.
-        steps[back] += channel.modulus or 0
-        raw = np.concatenate([[0.0], np.cumsum(steps)])
-    value = raw * channel.scale
+    with np.errstate(over="ignore", invalid="ignore"):
+        if channel.measures == "energy" and value.size:
+            value, wraps = _counted(path, name, channel.modulus, value)
+        value *= float(channel.scale)
     if not np.isfinite(value).all():
         raise DataError(f"{path}: {name}: a value beyond all bounds")
     return ChannelReadings(channel, begin_ns, end_ns, value, wraps)
+
+
+def _counted(path: Path, name: str, modulus: int | None, shown: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """What a counter went on by since its first reading, and how often it began anew at zero.
+
+    From the first reading on: what a counter showed before means nothing, and small numbers keep their digits.
+    """
+    if modulus is not None and (shown.min() < 0 or shown.max() >= modulus):
+        raise DataError(f"{path}: {name}: the counter shows values outside 0 … {modulus - 1}")
+    steps = np.diff(shown)
+    back = steps < 0
+    wraps = int(np.count_nonzero(back))
+    if wraps:
+        if modulus is None:
+            raise DataError(f"{path}: {name}: the counter went back, and nothing is known of where it wraps")
+        steps[back] += modulus
+    return np.concatenate([[0.0], np.cumsum(steps)]), wraps

@@ -12,6 +12,7 @@
 #include "digits.h"
 #include "error.h"
 #include "image.h"
+#include "marks.h"
 #include "netfile.h"
 #include "network.h"
 #include "options.h"
@@ -146,7 +147,11 @@ static int train(int count, char **arguments)
                  order_open(&order, options.order, options.order_path, options.seed, digits.train.count,
                             options.epochs, &error) &&
                  trainer_make(&trainer, &network, &error);
+    mark("window_begin");
     int code = ready ? run_epochs(&options, &trainer, &digits, &order, &outcome, &error) : EXIT_WRONG_INPUT;
+    mark("window_end");
+    if (code == EXIT_DONE && !marks_save(&error))
+        code = EXIT_OTHER;
     if (code == EXIT_DONE && options.net != NULL && !netfile_write(options.net, &network, &error))
         code = EXIT_OTHER;
     if (code == EXIT_DONE)

@@ -1,7 +1,12 @@
 """Damaged JLS files: an error that names file and byte, or the numbers of the sound file; never anything between."""
 
 import contextlib
+import os
 import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +16,7 @@ from hypothesis import strategies as st
 
 from lab.errors import DataError
 from lab.record.traces.crc32c import crc32c
-from lab.record.traces.jls_mapped import MappedJls
+from lab.record.traces.jls_trace import JlsTrace
 from lab.record.traces.jls_writer import JlsWriter
 
 LENGTH = 90_000
@@ -56,7 +61,7 @@ class Sound:
 
 def ask(path: Path) -> tuple[object, ...]:
     """Everything that can be asked of a file that does not depend on its sample bytes."""
-    with MappedJls(path) as trace:
+    with JlsTrace(path) as trace:
         origin, levels = trace.pyramid("power")
         shape = [(level.samples, level.entries, level.offsets.tolist()) for level in levels]
         sums = trace.block_sums().tolist()
@@ -92,7 +97,7 @@ def test_any_change_at_all_is_found_by_verifying(sound: Sound, data: st.DataObje
     path = sound.damaged({place: sound.data[place] ^ data.draw(st.integers(1, 255))})
 
     def verify() -> None:
-        with MappedJls(path) as trace:
+        with JlsTrace(path) as trace:
             trace.verify()
 
     with pytest.raises(DataError, match=r"byte|closed|not a JLS|not known"):
@@ -118,7 +123,7 @@ def test_forged_links_and_counts_with_right_checksums_do_no_harm(sound: Sound, d
             forged[end - 4 : end] = struct.pack("<I", crc32c(bytes(forged[head + 32 : head + 32 + length])))
     sound.target.write_bytes(forged)
     # What a forger can reach without a word: other sample values, other names. Never samples that are not there.
-    with contextlib.suppress(DataError), MappedJls(sound.target) as trace:
+    with contextlib.suppress(DataError), JlsTrace(sound.target) as trace:
         assert trace.length <= LENGTH
         for name in trace.channels:
             assert trace.read(name, 0, trace.length).size == trace.length
@@ -160,24 +165,101 @@ def test_a_file_cut_short_is_refused(sound: Sound, data: st.DataObject) -> None:
         cut[28:32] = struct.pack("<I", crc32c(bytes(cut[:28])))
     sound.target.write_bytes(cut)
     with pytest.raises(DataError):
-        MappedJls(sound.target)
+        JlsTrace(sound.target)
+
+
+READ_WHILE_CUT = """
+import os, sys
+from pathlib import Path
+from lab.errors import DataError
+from lab.record.traces.jls_trace import JlsTrace
+
+path, kept = Path(sys.argv[1]), int(sys.argv[2])
+trace = JlsTrace(path)
+level = trace.pyramid("power")[1][0]
+os.truncate(path, kept)
+for ask in (
+    lambda: trace.block_sums(),
+    lambda: trace.read("voltage", 0, trace.length),
+    lambda: trace.missing("power"),
+    lambda: list(trace.level_means(level, 0, level.entries)),
+    lambda: trace.pyramid("power"),
+    lambda: trace.verify(),
+    lambda: JlsTrace(path),
+):
+    try:
+        ask()
+        print("answered")
+    except DataError as error:
+        print(error.message)
+"""
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.1, 0.3])
+def test_a_file_that_is_cut_short_while_it_is_open_is_an_error_not_a_signal(sound: Sound, kept: float) -> None:
+    sound.target.write_bytes(sound.data)
+    program = [sys.executable, "-c", READ_WHILE_CUT, str(sound.target), str(int(kept * len(sound.data)))]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = done.stdout.splitlines()
+    assert len(said) == 7
+    assert all("cut short while it was read" in line for line in said[:-1])
+    assert said[-1] != "answered"
+
+
+def test_a_file_that_is_cut_short_in_the_midst_of_a_sum_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "long.jls"
+    ones = np.ones(2_000_000, np.float32)
+    with JlsWriter(path, source="JS220", serial="7", rate_hz=1000, channels=("current", "voltage")) as writer:
+        for channel in ("current", "voltage"):
+            writer.write(channel, 0, ones)
+    with JlsTrace(path) as trace:
+        whole = trace.block_sums()
+        cut = threading.Event()
+
+        def shorten() -> None:
+            cut.wait()
+            os.truncate(path, path.stat().st_size // 2)
+
+        thread = threading.Thread(target=shorten)
+        thread.start()
+        sums = []
+        with pytest.raises(DataError, match="cut short"):
+            sums.extend(_summed_again_and_again(trace, cut))
+        thread.join()
+        for found in sums:
+            np.testing.assert_array_equal(found, whole)
+
+
+def _summed_again_and_again(trace: JlsTrace, cut: threading.Event) -> Iterator[np.ndarray]:
+    for _ in range(10_000):
+        yield trace.block_sums()
+        cut.set()
+
+
+def test_a_trace_that_was_closed_answers_no_more(sound: Sound) -> None:
+    sound.target.write_bytes(sound.data)
+    trace = JlsTrace(sound.target)
+    trace.close()
+    with pytest.raises(DataError, match="cannot read the trace any more"):
+        trace.block_sums()
 
 
 def test_an_unclosed_file_is_refused_with_what_to_do(sound: Sound) -> None:
     path = sound.damaged(dict.fromkeys(range(16, 24), 0))
     with pytest.raises(DataError, match="never closed") as refusal:
-        MappedJls(path)
-    assert "pyjls copy" in str(refusal.value.advice)
+        JlsTrace(path)
+    assert "lab recover" in str(refusal.value.advice)
 
 
 def test_something_behind_the_end_is_refused(sound: Sound) -> None:
     sound.target.write_bytes(sound.data + bytes(8))
     with pytest.raises(DataError, match="says it has"):
-        MappedJls(sound.target)
+        JlsTrace(sound.target)
 
 
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_are_no_trace(sound: Sound, data: bytes) -> None:
     sound.target.write_bytes(b"jlsfmt\r\n \n \x1a  \xb2\x1c" + data)
     with pytest.raises(DataError):
-        MappedJls(sound.target)
+        JlsTrace(sound.target)

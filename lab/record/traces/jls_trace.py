@@ -1,8 +1,8 @@
-"""Closed JLS files read through a memory map: power at the speed of memory, in little memory of our own.
+"""Closed JLS files as traces: power at the speed of memory, in little memory of our own.
 
 The vendor's library copies and checks every block it reads, which is right once and slow a hundred times over. Here the
 structure is checked when the file is opened, each chunk's header when the chunk is first used, and the checksums of the
-samples when :meth:`MappedJls.verify` is called (when a record is sealed, say).
+samples when :meth:`JlsTrace.verify` is called (when a record is sealed, say).
 
 Samples are float32. The product of two of them is exact in float64, and that is what is summed: a chunk is widened to
 float64 inside the second-level cache and handed to BLAS. (Summed as float32 the whole of a long trace is wrong by 1e-8
@@ -11,7 +11,7 @@ to 1e-2, depending on how; a constant load is the worst case.)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,25 +21,23 @@ from numpy.typing import NDArray
 from lab.errors import DataError
 from lab.record.closing import ClosedOnExit
 from lab.record.traces import jls_layout as layout
+from lab.record.traces.jls_block_sums import BlockSums
 from lab.record.traces.jls_layout import DataChunks, JlsBytes, Signal, SummaryLevel
+from lab.record.traces.jls_verify import verify
 
 Float64s = NDArray[np.float64]
 Ranges = list[tuple[int, int]]
 
-_TOGETHER = 10
-"""Blocks handed to NumPy in one call where they lie equally far apart: their float64 copies still fit the cache."""
 
-_HEADERS_TOGETHER = 1024
-
-
-class MappedJls(ClosedOnExit):
+class JlsTrace(ClosedOnExit):
     """A closed JLS file as a :class:`~lab.record.traces.protocol.TraceReader`, and as blocks of power.
 
     Channels are found by their names; those of other types than float32 and single bits are left out. Sample 0 is the
     first sample of the earliest analog channel; where another begins later or ends earlier, its samples are missing.
 
-    Block ``k`` is samples ``k · block_samples`` … ``(k + 1) · block_samples`` of the trace. Its power is voltage times
-    current where both are there, else the channel ``power``. Missing samples are NaN, and so is every sum over them.
+    Block ``k`` is samples ``k · block_samples`` … ``(k + 1) · block_samples`` of the trace. Its power is the channel
+    ``power`` where there is one (the meter multiplied before it averaged), else voltage times current. Missing samples
+    are NaN, and so is every sum over them.
 
     Raises :class:`DataError`, naming file and byte, if the file is missing, was never closed or is damaged, or if its
     channels have different rates. The file must stay as it is while it is open.
@@ -71,12 +69,10 @@ class MappedJls(ClosedOnExit):
         self._length = max((data.first_sample + data.length - self._origin for data in chosen), default=0)
         if self._length > sum(data.length for data in chosen) + (1 << 40):
             raise DataError(f"{path}: the channels lie {self._length} samples apart")
-        self._power: list[str] = [name for name in ("current", "voltage") if name in self._channels]
-        if len(self._power) < 2:
-            self._power = ["power"] if "power" in self._channels else []
+        self._power = _power_channels(self._channels)
         self._block = self._channels[self._power[0]].signal.samples_per_data if self._power else 8192
-        self._direct = self._directly_readable_blocks()
-        self._fast = _FastBlocks([self._channels[name] for name in self._power], self._direct) if self._direct else None
+        self._fast_blocks = self._full_blocks([self._channels[name] for name in self._power])
+        self._fast: BlockSums | None = None
 
     @property
     def rate_hz(self) -> float:
@@ -115,7 +111,7 @@ class MappedJls(ClosedOnExit):
         if len(self._power) == 2:
             current, voltage = (self._read(self._channels[name], start, stop) for name in self._power)
             return np.asarray(np.multiply(current.astype(np.float64), voltage.astype(np.float64)))
-        return self._read(self._power_channel(), start, stop).astype(np.float64)
+        return self._read(self._channels[self._power_name()], start, stop).astype(np.float64)
 
     def products(self, first: int = 0, stop: int | None = None) -> Iterator[tuple[int, Float64s]]:
         """Blocks ``first`` … ``stop`` of power, each as (index of its first sample, power [W] of each sample)."""
@@ -131,8 +127,10 @@ class MappedJls(ClosedOnExit):
         if not 0 <= first <= stop <= self.blocks:
             raise IndexError(f"blocks {first}…{stop} of {self.blocks}")
         sums = np.empty(stop - first)
-        fast = min(max(self._direct, first), stop)
-        if self._fast is not None and fast > first:
+        fast = min(max(self._fast_blocks, first), stop)
+        if fast > first:
+            if self._fast is None:
+                self._fast = BlockSums(self._file, [self._channels[name].chunks for name in self._power])
             self._fast.sums(first, fast, sums[: fast - first])
         for block in range(fast, stop):
             sums[block - first] = self.block_power(block).sum()
@@ -143,21 +141,15 @@ class MappedJls(ClosedOnExit):
 
         Of the power, whatever it is made of, where no ``channel`` is named.
         """
-        if channel is None and not self._power:
-            self._power_channel()
-        chosen = self._power if channel is None else [channel]
+        names = [channel] if channel is not None else self._power or [self._power_name()]
         found: Ranges = []
-        for start in range(0, self._length, self._block):
-            stop = min(start + self._block, self._length)
-            bad = np.zeros(0, np.bool_)
-            for name in chosen:
-                samples = self._read(self._channels[name], start, stop)
-                # One sum tells of any NaN or infinity; a mask is made only then.
-                if not np.isfinite(np.dot(samples, samples)):
-                    bad = ~np.isfinite(samples) if not bad.size else bad | ~np.isfinite(samples)
-            if bad.any():
-                edges = np.flatnonzero(np.diff(bad, prepend=False, append=False)) + start
-                found.extend(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+        for block in self._doubtful_blocks([self._channels[name] for name in names]):
+            start, stop = self._block_range(block)
+            there = np.ones(stop - start, np.bool_)
+            for name in names:
+                there &= np.isfinite(self._read(self._channels[name], start, stop))
+            edges = np.flatnonzero(np.diff(~there, prepend=False, append=False)) + start
+            found.extend(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
         return joined(found)
 
     def pyramid(self, channel: str) -> tuple[int, list[SummaryLevel]]:
@@ -169,12 +161,12 @@ class MappedJls(ClosedOnExit):
         return chosen.data.first_sample - self._origin, levels
 
     def level_means(self, level: SummaryLevel, first: int, stop: int) -> Iterator[NDArray[np.float32]]:
-        """The means of entries ``first`` … ``stop`` of a level, piece by piece, as views into the file."""
+        """The means of entries ``first`` … ``stop`` of a level, piece by piece."""
         while first < stop:
             chunk, skip = divmod(first, level.per_chunk)
             count = min(level.per_chunk - skip, stop - first)
             at = int(level.offsets[chunk]) + layout.SAMPLES_AT + 16 * skip
-            yield np.ndarray((count,), "<f4", self._file.map, at, (16,))
+            yield np.frombuffer(self._file.read(at, 16 * count), "<f4")[::4]
             first += count
 
     def verify(self) -> int:
@@ -182,32 +174,40 @@ class MappedJls(ClosedOnExit):
 
         Raises :class:`DataError` for the first that fails.
         """
-        return self._file.verify()
+        return verify(self._file)
 
     def close(self) -> None:
-        """Let go of the file. Idempotent. Views taken from it stay valid until they are dropped."""
+        """Let go of the file. Idempotent."""
         self._fast = None
         self._file.close()
 
-    def _power_channel(self) -> _Channel:
+    def _power_name(self) -> str:
+        """The first of the channels that power is made of."""
         if not self._power:
-            raise DataError(
-                f"{self._file.path}: the trace holds no power: its channels are {', '.join(self._channels) or 'none'}"
-            )
-        return self._channels[self._power[0]]
+            names = ", ".join(self._channels) or "none"
+            raise DataError(f"{self._file.path}: the trace holds no power: its channels are {names}")
+        return self._power[0]
 
     def _block_range(self, block: int) -> tuple[int, int]:
         if not 0 <= block < self.blocks:
             raise IndexError(f"block {block} of {self.blocks}")
         return block * self._block, min((block + 1) * self._block, self._length)
 
-    def _directly_readable_blocks(self) -> int:
-        """Blocks, from the first on, that are one full chunk of each channel the power is made of."""
-        chosen = [self._channels[name] for name in self._power]
-        aligned = all(c.data.first_sample == self._origin and c.signal.samples_per_data == self._block for c in chosen)
-        if not chosen or not aligned or any(channel.logic for channel in chosen):
-            return 0
-        return min(channel.data.length // self._block for channel in chosen)
+    def _full_blocks(self, channels: list[_Channel]) -> int:
+        """Blocks, from the first on, that are one full chunk of float32 of each of ``channels``."""
+        for item in channels:
+            if item.logic or item.data.first_sample != self._origin or item.signal.samples_per_data != self._block:
+                return 0
+        return min((item.data.length // self._block for item in channels), default=0)
+
+    def _doubtful_blocks(self, channels: list[_Channel]) -> Iterator[int]:
+        """The blocks in which samples may be missing: their sum is not finite, or they are not full chunks."""
+        full = self._full_blocks(channels)
+        sums = np.zeros(full)
+        if full:
+            BlockSums(self._file, [channel.chunks for channel in channels]).sums(0, full, sums)
+        yield from np.flatnonzero(~np.isfinite(sums)).tolist()
+        yield from range(full, self.blocks)
 
     def _read(self, channel: _Channel, start: int, stop: int) -> NDArray[Any]:
         """Samples of a channel by the trace's index; what the channel does not have is NaN (0 of a logic line)."""
@@ -227,43 +227,38 @@ class _Channel:
 
     def __init__(self, file: JlsBytes, signal: Signal, data: DataChunks) -> None:
         self.signal, self.data = signal, data
+        self.chunks = signal, data
         self.logic = signal.data_type == layout.LOGIC
         self.file = file
-        self._checked = np.zeros(-(-data.offsets.size // _HEADERS_TOGETHER), np.bool_)
+        self._checked = data.offsets == 0  # what was left out of the file has no header
 
     def blank(self, count: int) -> NDArray[Any]:
         """``count`` samples that are not there."""
         return np.zeros(count, np.uint8) if self.logic else np.full(count, np.nan, np.float32)
 
-    def check(self, first: int, stop: int) -> None:
-        """Check the headers of data chunks ``first`` … ``stop``, unless that was done before."""
-        for group in range(first // _HEADERS_TOGETHER, -(-stop // _HEADERS_TOGETHER)):
-            if not self._checked[group]:
-                begin = group * _HEADERS_TOGETHER
-                end = min(begin + _HEADERS_TOGETHER, self.data.offsets.size)
-                self.file.check_data_headers(self.signal, self.data, begin, end)
-                self._checked[group] = True
-
     def read(self, start: int, stop: int) -> NDArray[Any]:
-        """Samples ``start`` … ``stop``: a view into the file where they lie in one chunk, else a copy."""
+        """Samples ``start`` … ``stop``."""
         size = self.signal.samples_per_data
         first, last = start // size, (stop - 1) // size
-        self.check(first, last + 1)
-        pieces = [
-            self._piece(number, max(start - number * size, 0), min(stop - number * size, size))
-            for number in range(first, last + 1)
-        ]
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+        samples = np.empty(stop - start, np.uint8 if self.logic else np.float32)
+        for number in range(first, last + 1):
+            if not self._checked[number]:
+                self.file.check_data_header(self.signal, self.data, number)
+                self._checked[number] = True
+            begin, end = max(start, number * size), min(stop, (number + 1) * size)
+            self._read_piece(number, begin - number * size, end - number * size, samples[begin - start : end - start])
+        return samples
 
-    def _piece(self, number: int, start: int, stop: int) -> NDArray[Any]:
-        offset = int(self.data.offsets[number])
+    def _read_piece(self, number: int, start: int, stop: int, into: NDArray[Any]) -> None:
+        at = int(self.data.offsets[number]) + layout.SAMPLES_AT
         if not self.logic:
-            return np.frombuffer(self.file.map, "<f4", stop - start, offset + layout.SAMPLES_AT + 4 * start)
-        if offset == 0:
-            return np.full(stop - start, self._left_out_level(number), np.uint8)
-        skipped = start // 8
-        packed = np.frombuffer(self.file.map, np.uint8, (stop + 7) // 8 - skipped, offset + layout.SAMPLES_AT + skipped)
-        return np.unpackbits(packed, bitorder="little")[start - 8 * skipped : stop - 8 * skipped]
+            self.file.read_into(at + 4 * start, [into.view(np.uint8).data], 4 * (stop - start))
+        elif self.data.offsets[number] == 0:
+            into[:] = self._left_out_level(number)
+        else:
+            skipped = start // 8
+            packed = np.frombuffer(self.file.read(at + skipped, (stop + 7) // 8 - skipped), np.uint8)
+            into[:] = np.unpackbits(packed, bitorder="little")[start - 8 * skipped : stop - 8 * skipped]
 
     def _left_out_level(self, number: int) -> int:
         """The level of a chunk that was left out of the file because it is constant: the summary's mean."""
@@ -275,59 +270,18 @@ class _Channel:
         each = self.signal.samples_per_data // self.signal.samples_per_entry
         stop = min((place + 1) * each, entries)
         at = chunk.offset + layout.SAMPLES_AT + 16 * place * each
-        means = np.ndarray((max(stop - place * each, 0),), "<f4", self.file.map, at, (16,))
+        means = np.frombuffer(self.file.read(at, 16 * max(stop - place * each, 0)), "<f4")[::4]
         if not means.size or means[0] not in (0.0, 1.0) or (means != means[0]).any():
             raise self.file.broken(chunk.offset, f"the summary does not tell the level of {self.signal.name!r}")
         return int(means[0])
 
 
-class _FastBlocks:
-    """Sums over blocks that are one full chunk of each channel, many at a time.
-
-    Chunks of a channel mostly lie equally far apart, until an index comes between them. Such runs are one strided array
-    to NumPy, and its cost per call is shared by the run.
-    """
-
-    def __init__(self, channels: list[_Channel], blocks: int) -> None:
-        self._channels = channels
-        self._starts = [channel.data.offsets[:blocks] + layout.SAMPLES_AT for channel in channels]
-        uneven = np.zeros(max(blocks - 2, 0), np.bool_)
-        for own in self._starts:
-            steps = np.diff(own)
-            uneven |= steps[1:] != steps[:-1]
-        self._ends = _run_ends(np.flatnonzero(uneven), blocks)
-        size = channels[0].signal.samples_per_data
-        self._wide = [np.empty((_TOGETHER, size)) for _ in channels]
-
-    def sums(self, first: int, stop: int, out: Float64s) -> None:
-        """Sum of power over each of blocks ``first`` … ``stop``, into ``out``."""
-        for channel in self._channels:
-            channel.check(first, stop)
-        buffer, size = self._channels[0].file.map, self._channels[0].signal.samples_per_data
-        starts = [all_starts[first:stop].tolist() for all_starts in self._starts]
-        ends = [*self._ends[np.searchsorted(self._ends, first, side="right") :].tolist(), stop]
-        run = block = 0
-        while block < stop - first:
-            while ends[run] <= first + block:
-                run += 1
-            count = min(min(ends[run], stop) - first - block, _TOGETHER)
-            for wide, own in zip(self._wide, starts, strict=True):
-                stride = own[block + 1] - own[block] if count > 1 else 0
-                np.copyto(wide[:count], np.ndarray((count, size), "<f4", buffer, own[block], (stride, 4)))
-            target = out[block : block + count]
-            if len(self._wide) == 2:
-                np.vecdot(self._wide[0][:count], self._wide[1][:count], out=target)
-            else:
-                np.add.reduce(self._wide[0][:count], axis=1, out=target)
-            block += count
-
-
-def _run_ends(uneven: NDArray[np.int64], blocks: int) -> NDArray[np.int64]:
-    """Where runs of equally spaced blocks end; ``uneven`` are the k for which k → k + 1 and k + 1 → k + 2 differ.
-
-    A run that holds k and k + 1 ends after k + 1, and the next one begins with k + 2.
-    """
-    return np.append(uneven + 2, blocks)
+def _power_channels(channels: Iterable[str]) -> list[str]:
+    """What the power is taken from; nothing where there is none."""
+    names = set(channels)
+    if "power" in names:
+        return ["power"]
+    return ["current", "voltage"] if {"current", "voltage"} <= names else []
 
 
 def joined(ranges: Ranges) -> Ranges:

@@ -1,0 +1,1 @@
+"""The Nordic Power Profiler Kit II: a current meter, or a source that meters, on a serial line."""

@@ -1,0 +1,1 @@
+"""Recordings of any power meter, played as if that meter were measuring now."""
