@@ -49,6 +49,11 @@ FACTS_SUFFIX = ".recorded.json"
 _RECTANGULAR = 1 / math.sqrt(12)
 
 
+def is_simulated(model: str) -> bool:
+    """Does a recording name a simulated meter as its source?"""
+    return model.lower().startswith("simulated")
+
+
 class RecordingReplay:
     """Plays a recording as one pass. A file that cannot be read is a fault of the pass, not of the campaign."""
 
@@ -89,7 +94,7 @@ class RecordingReplay:
         assumed = layout is not None and layout.assumed_voltage_v is not None
         return Capabilities(
             measures=("power",),
-            origin=Origin.REPLAYED,
+            origin=self._settings.origin,
             scope=self._settings.scope,
             accuracy=self._settings.accuracy,
             assumes=("voltage",) if assumed else (),
@@ -146,6 +151,11 @@ class _Playing:
     # --------------------------------------------------------------------------------------------------- samples
 
     def _samples(self, recording: Recording) -> Observation:
+        if is_simulated(recording.model) and self._settings.origin is not Origin.SIMULATED:
+            raise DataError(
+                f"{self._path}: a simulated meter recorded it, and this bench stamps values {self._settings.origin}: "
+                "write `origin: simulated` into the instrument's entry"
+            )
         form = self._form(recording)
         meter = _joulescope(recording.model)
         watch = None if meter is None else RangeWatch(meter, None)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from instruments.protocol import Accuracy
+from lab.record.quantity import Origin
 from lab.record.traces.csv_table import CsvLayout
 
 DEFAULT_LINE = "gpi0"
@@ -29,7 +30,8 @@ class WindowChoice:
 @dataclass(frozen=True, slots=True)
 class ReplaySettings:
     """``file`` is played where the pass names no recording. ``signals`` and ``source`` say what is what in a JLS file,
-    ``lines`` what was wired to further logic lines."""
+    ``lines`` what was wired to further logic lines. ``origin`` is ``replayed`` for recordings of real meters,
+    ``simulated`` for those of a simulated one: playing it does not make it real."""
 
     file: Path | None = None
     layout: CsvLayout | None = None
@@ -40,6 +42,7 @@ class ReplaySettings:
     scope: str = "board"
     accuracy: Accuracy | None = None
     range_name: str | None = None
+    origin: Origin = Origin.REPLAYED
 
     @property
     def window_line(self) -> str | None:

@@ -9,6 +9,7 @@ from lab.bench.assemble_accuracy import make_accuracy
 from lab.bench.csv_layouts import CsvLayout, column_scales, load_layout, logic_columns
 from lab.bench.recordings import EnergyRunner, Replay, Stretch
 from lab.config.environment import resolve
+from lab.record.quantity import Origin
 
 if TYPE_CHECKING:
     from instruments.energyrunner import EnergyRunnerReplay
@@ -46,6 +47,7 @@ def make_replay(name: str, item: Replay, path: Path) -> RecordingReplay:
             scope=item.scope,
             accuracy=None if item.accuracy is None else make_accuracy(item.accuracy),
             range_name=item.range,
+            origin=Origin(item.origin),
         ),
     )
 

@@ -73,6 +73,9 @@ class Replay(InstrumentModel):
     scope: Text = Field("board", description="What the meter's energy is the energy of, such as board or soc")
     range: Text | None = Field(None, description="Current range it was recorded in, named as in accuracy.ranges")
     accuracy: Accuracy | None = Field(None, description="Limits of error of the meter that recorded")
+    origin: Literal["replayed", "simulated"] = Field(
+        "replayed", description="What recorded: a real meter, or a simulated one, which playing does not make real"
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Replay:

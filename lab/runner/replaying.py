@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.bench.assemble_recordings import make_replay
 from lab.bench.csv_layouts import load_layout
@@ -15,6 +15,9 @@ from lab.bench.recordings import Replay
 from lab.errors import DataError, UsageError
 from lab.experiment.load import LoadedExperiment, load_bench
 from lab.experiment.model import Experiment
+
+if TYPE_CHECKING:
+    from instruments.replay.settings import ReplaySettings
 
 NAME = "replay"
 """The experiment's name where the user gives none: the folder of the records."""
@@ -68,6 +71,8 @@ def prepared(request: ReplayRequest) -> PreparedReplay:
     if request.lines:
         entry["lines"] = dict(request.lines)
     entry["window"], said = _window(request, entry)
+    if _recorded_by_simulation(path, entry):
+        entry["origin"] = "simulated"
     counted = request.inferences is not None or path.is_dir()
     experiment = {
         "experiment": request.name,
@@ -155,10 +160,24 @@ def _length_s(path: Path, entry: Mapping[str, Any]) -> float:
     """How long the recording is. Raises :class:`DataError` if it cannot be read."""
     from instruments.replay.sources import open_recording
 
-    item = _checked(Replay, {**entry, "kind": "replay", "file": _escaped(str(path.resolve())), "window": "whole"})
-    settings = make_replay(METER, item, Path("replay.yaml")).settings
-    with open_recording(path, settings) as recording:
+    with open_recording(path, _settings(path, entry)) as recording:
         return recording.length / recording.rate_hz
+
+
+def _recorded_by_simulation(path: Path, entry: Mapping[str, Any]) -> bool:
+    """Does the recording say that a simulated meter made it? Only a JLS file can."""
+    from instruments.replay.instrument import is_simulated
+    from instruments.replay.sources import is_jls, open_recording
+
+    if path.is_dir() or not is_jls(path):
+        return False
+    with open_recording(path, _settings(path, entry)) as recording:
+        return is_simulated(recording.model)
+
+
+def _settings(path: Path, entry: Mapping[str, Any]) -> ReplaySettings:
+    item = _checked(Replay, {**entry, "kind": "replay", "file": _escaped(str(path.resolve())), "window": "whole"})
+    return make_replay(METER, item, Path("replay.yaml")).settings
 
 
 def _accuracy(named: str | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import pytest
 from jls_files import ForeignSignal, load, write_foreign
 
 from analysis.process import process
+from lab.cli.main import main
 from lab.config.problems import ConfigErrors
 from lab.experiment.load import load_experiment
 from lab.record.reader import Record
+from lab.record.traces.jls_writer import JlsWriter
 from lab.runner.progress import Silent
 from lab.runner.session import start
 
@@ -141,3 +144,27 @@ def test_somebody_must_name_the_recording(files: Path) -> None:
     (files / "bench.yaml").write_text(BENCH)
     with pytest.raises(ConfigErrors, match="neither the bench nor the experiment names a recording"):
         load_experiment(files / "experiment.yaml")
+
+
+def test_playing_what_a_simulated_meter_recorded_does_not_make_it_real(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    i, v = load(LENGTH, 1)
+    path = files / "files" / "one.jls"
+    path.unlink()
+    with JlsWriter(
+        path, source="simulated JS220", serial="S", rate_hz=1000.0, channels=("current", "voltage")
+    ) as writer:
+        writer.write("current", 0, i)
+        writer.write("voltage", 0, v)
+    found = results(files, EXPERIMENT, BENCH)
+    rows = found[found["quantity"] == "energy_gross_j"].sort_values("order")
+    assert rows["verdict"].tolist() == ["invalid", "degraded"], "nothing simulated is stamped as replayed"
+    declared = results(
+        files, EXPERIMENT, BENCH.replace("{kind: replay, window", "{kind: replay, origin: simulated, window")
+    )
+    rows = declared[declared["quantity"] == "energy_gross_j"].sort_values("order")
+    assert rows["verdict"].tolist() == ["degraded", "degraded"]
+    assert set(rows["origin"]) == {"simulated"}
+    assert main(["replay", str(path), "--records", str(files / "found"), "--json"]) == 0
+    assert {row["origin"] for row in json.loads(capsys.readouterr().out)["results"]} == {"simulated"}
