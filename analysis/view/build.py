@@ -29,6 +29,8 @@ from lab.record.manifest_shape import ANALYSIS, require
 from lab.record.quantity import Verdict
 from lab.record.reader import PassData, Record
 from lab.record.traces import TraceReader, open_trace, readings
+from lab.record.traces.jls_trace import JlsTrace
+from lab.record.traces.protocol import is_simulated
 
 BUDGET_BYTES = 2_400_000
 """Of numbers in a view, all meters together; as text in a page they are a third more."""
@@ -114,7 +116,7 @@ def view_file(path: Path, *, stretch: tuple[float, float] | None = None, budget_
         subtitle="a bare file: what it was recorded for, and whether it can be trusted, is not known",
         record_id="",
         pass_id="",
-        origins=(),
+        origins=("simulated",) if kind == "jls" and _by_simulation(path) else (),
         verdict=None,
         findings=(),
         quantities=(),
@@ -122,6 +124,12 @@ def view_file(path: Path, *, stretch: tuple[float, float] | None = None, budget_
         stretch=stretch,
         facts={"File": str(path.name), "Size": f"{path.stat().st_size / 1e6:,.1f} MB".replace(",", "\u202f")},
     )
+
+
+def _by_simulation(path: Path) -> bool:
+    """Does a bare file say that a simulated meter recorded it?"""
+    with JlsTrace(path) as trace:
+        return any(is_simulated(model) for model in trace.models)
 
 
 def _advice(data: PassData) -> str:

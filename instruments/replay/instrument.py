@@ -32,6 +32,7 @@ from lab.record.quantity import Origin
 from lab.record.traces import readings
 from lab.record.traces.csv_readings import ImportedReadings, LineChange, import_readings
 from lab.record.traces.csv_table import CsvTable
+from lab.record.traces.protocol import is_simulated
 from lab.record.traces.recordings import PlayedStretch, Recording
 
 STATED = "stated"
@@ -47,11 +48,6 @@ FACTS_SUFFIX = ".recorded.json"
 """In the pass's output: what was played, and how many inferences it holds."""
 
 _RECTANGULAR = 1 / math.sqrt(12)
-
-
-def is_simulated(model: str) -> bool:
-    """Does a recording name a simulated meter as its source?"""
-    return model.lower().startswith("simulated")
 
 
 class RecordingReplay:

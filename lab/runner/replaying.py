@@ -166,8 +166,8 @@ def _length_s(path: Path, entry: Mapping[str, Any]) -> float:
 
 def _recorded_by_simulation(path: Path, entry: Mapping[str, Any]) -> bool:
     """Does the recording say that a simulated meter made it? Only a JLS file can."""
-    from instruments.replay.instrument import is_simulated
     from instruments.replay.sources import is_jls, open_recording
+    from lab.record.traces.protocol import is_simulated
 
     if path.is_dir() or not is_jls(path):
         return False

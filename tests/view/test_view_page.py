@@ -22,6 +22,7 @@ from lab.record.documents import Mark
 from lab.record.reader import PassData, Record
 from lab.record.reasons import REASONS
 from lab.record.traces import open_trace
+from lab.record.traces.jls_writer import JlsWriter
 from lab.record.traces.readings import Channel, ReadingsWriter
 from lab.report.view import render_view, summary
 
@@ -283,6 +284,18 @@ def test_a_bare_file(tmp_path: Path) -> None:
     assert (view.verdict, view.origins) == (None, ())
     assert "ORIGIN UNKNOWN" in render_view(view)
     assert view.meters[0].length == 1000
+
+
+def test_a_bare_file_of_a_simulated_meter_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.jls"
+    with JlsWriter(path, source="simulated JS220", serial="S", rate_hz=1000.0, channels=("current", "voltage")) as file:
+        for channel in ("current", "voltage"):
+            file.write(channel, 0, np.ones(1000, dtype=np.float32))
+    view = view_file(path)
+    assert view.origins == ("simulated",)
+    page = render_view(view)
+    assert "SIMULATED" in page
+    assert "ORIGIN UNKNOWN" not in page
 
 
 def test_nothing_but_a_gap(tmp_path: Path) -> None:

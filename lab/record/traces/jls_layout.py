@@ -53,9 +53,10 @@ _DATA_HEADERS = struct.Struct("<16xBxHI8xqIH2x")
 _SIGNAL = struct.Struct("<HBxIIIIIIII")
 _SIGNAL_NAME_AT = _SIGNAL.size + 92
 
-SIGNAL_DEF, END = 0x02, 0xFF
+SOURCE_DEF, SIGNAL_DEF, END = 0x01, 0x02, 0xFF
+SOURCE_TEXTS_AT = 64
 FSR_HEAD, FSR_DATA, FSR_INDEX, FSR_SUMMARY = 0x21, 0x22, 0x23, 0x24
-_TAGS = {0x01, SIGNAL_DEF, 0x40, END} | {0x20 | track << 3 | part for track in range(4) for part in range(5)}
+_TAGS = {SOURCE_DEF, SIGNAL_DEF, 0x40, END} | {0x20 | track << 3 | part for track in range(4) for part in range(5)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +306,31 @@ class JlsBytes(ClosedOnExit):
             raise DataError(f"{self.path}: JLS file format {version >> 24} is not known")
         if length != self.size or length % 8 or length < 2 * HEADER_BYTES:
             raise self.broken(self.size, f"the file has {self.size} bytes and says it has {length}")
+
+
+def texts_after(data: bytes, start: int) -> list[str]:
+    """The texts at the end of a definition, each followed by a zero and a unit separator."""
+    if len(data) <= start:
+        return []
+    return [text.lstrip(b"\x1f").decode("utf-8", "replace") for text in data[start:].split(b"\0")[:-1]]
+
+
+def read_models(file: JlsBytes) -> tuple[str, ...]:
+    """The models of the meters that a file names as its sources."""
+    models: list[str] = []
+    offset = HEADER_BYTES
+    while (chunk := file.chunk(offset)).tag != SOURCE_DEF:
+        if chunk.tag == END:
+            return ()
+        offset = chunk.end
+    # The sources form a list of their own.
+    while offset and (chunk := file.chunk(offset)).tag == SOURCE_DEF:
+        # name, vendor, model, version, serial number
+        models += texts_after(file.payload(chunk), SOURCE_TEXTS_AT)[2:3]
+        if chunk.next and chunk.next <= offset:
+            raise file.broken(offset, f"a link leads back to byte {chunk.next}")
+        offset = chunk.next
+    return tuple(models)
 
 
 def read_signals(file: JlsBytes) -> list[Signal]:

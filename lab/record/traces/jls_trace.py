@@ -75,6 +75,11 @@ class JlsTrace(ClosedOnExit):
         self._fast: BlockSums | None = None
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """The models of the meters that the file names as its sources."""
+        return layout.read_models(self._file)
+
+    @property
     def rate_hz(self) -> float:
         """Samples per second."""
         return self._rate

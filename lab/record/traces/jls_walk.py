@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from lab.errors import DataError
 from lab.record.closing import ClosedOnExit
 from lab.record.traces.crc32c import crc32c, crc32c_rows
+from lab.record.traces.jls_layout import SOURCE_TEXTS_AT, texts_after
 
 HEADER_BYTES = 32
 PAYLOAD_HEADER_BYTES = 16
@@ -45,7 +46,7 @@ _TAGS = {_SOURCE_DEF, _SIGNAL_DEF, _USER_DATA, _END} | {
 _HEADER = struct.Struct("<QQBBHIII")
 _PAYLOAD_HEADER = struct.Struct("<qIHH")
 _SIGNAL = struct.Struct("<HBxIIIIIIII")
-_TEXTS_AT = {_SOURCE_DEF: 64, _SIGNAL_DEF: 128}
+_TEXTS_AT = {_SOURCE_DEF: SOURCE_TEXTS_AT, _SIGNAL_DEF: 128}
 _ANNOTATION_HEAD = struct.Struct("<qQBBBBfI")
 
 _LARGEST_PAYLOAD = 1 << 28
@@ -326,12 +327,12 @@ class _Walk:
     # ----------------------------------------------------------------------------------------------- kinds of chunks
 
     def _source(self, meta: int, data: bytes) -> None:
-        texts = _texts(data, _TEXTS_AT[_SOURCE_DEF])
+        texts = texts_after(data, _TEXTS_AT[_SOURCE_DEF])
         if meta <= 0xFF and len(texts) >= 5:
             self.contents.sources.setdefault(meta, Source(meta, *texts[:5]))
 
     def _signal(self, meta: int, data: bytes) -> None:
-        texts = _texts(data, _TEXTS_AT[_SIGNAL_DEF])
+        texts = texts_after(data, _TEXTS_AT[_SIGNAL_DEF])
         if not 0 < meta <= 0xFF or len(texts) < 2 or meta in self.contents.signals:
             return
         source, kind, data_type, rate, per_data, per_entry, *_ = _SIGNAL.unpack_from(data)
@@ -493,10 +494,3 @@ def _check_magic(head: bytes, path: Path) -> None:
         )
     if len(head) < HEADER_BYTES or not head.startswith(MAGIC):
         raise DataError(f"{path}: not a JLS v2 file")
-
-
-def _texts(data: bytes, start: int) -> list[str]:
-    """The texts at the end of a definition, each followed by a zero and a unit separator."""
-    if len(data) <= start:
-        return []
-    return [text.lstrip(b"\x1f").decode("utf-8", "replace") for text in data[start:].split(b"\0")[:-1]]

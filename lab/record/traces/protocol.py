@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+def is_simulated(model: str) -> bool:
+    """Does the model of a meter, as a recording names it, say that the meter was a simulated one?"""
+    return model.lower().startswith("simulated")
+
+
 class TraceReader(Protocol):
     """A trace open for reading; a context manager.
 
