@@ -32,7 +32,7 @@ from scipy import special
 
 from analysis.board_marks import BoardMarks
 from analysis.clock_fit import RATE_LIMIT, RATE_WANDER
-from analysis.energy import CHUNK_SAMPLES, Gaps, Trace
+from analysis.energy import CHUNK_SAMPLES, Gaps, Trace, samples_of
 from lab.errors import DataError
 from lab.record.marks_file import CODE_BEGIN, CODE_BUSY, CODE_END, CODE_IDLE
 
@@ -447,13 +447,7 @@ def _block_means(trace: Trace, first: int, size: int, count: int, gaps: Gaps) ->
 
 
 def _power(trace: Trace, start: int, stop: int) -> Floats:
-    if "current" in trace.channels and "voltage" in trace.channels:
-        voltage_v = trace.read("voltage", start, stop).astype(np.float64)
-        return np.asarray(voltage_v * trace.read("current", start, stop))
-    if "power" in trace.channels:
-        return trace.read("power", start, stop).astype(np.float64)
-    if "energy" in trace.channels:
-        return np.asarray(trace.read("energy", start, stop).astype(np.float64) * trace.rate_hz)
-    if "current" in trace.channels:
-        return trace.read("current", start, stop).astype(np.float64)
-    raise DataError(f"the trace holds no power: its channels are {', '.join(trace.channels) or 'none'}")
+    """Power, or the current where nothing else is there: both show the pattern."""
+    if set(trace.channels) & {"voltage", "power", "energy"} or "current" not in trace.channels:
+        return samples_of(trace, start, stop)[2]
+    return trace.read("current", start, stop).astype(np.float64)

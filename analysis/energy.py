@@ -216,7 +216,7 @@ def _chunks(trace: Trace, begin: float, end: float, gaps: Gaps) -> Iterator[_Chu
     first, last = max(math.floor(begin), 0), min(math.ceil(end), trace.length)
     for start in range(first, last, CHUNK_SAMPLES):
         stop = min(start + CHUNK_SAMPLES, last)
-        voltage_v, current_a, power_w = _samples(trace, start, stop)
+        voltage_v, current_a, power_w = samples_of(trace, start, stop)
         weights = np.ones(stop - start)
         # Differences of neighbours are exact; taking what is cut off from one would lose a short stretch's digits.
         if start < begin:
@@ -237,7 +237,7 @@ def _chunks(trace: Trace, begin: float, end: float, gaps: Gaps) -> Iterator[_Chu
         yield _Chunk(start, weights, bool((weights == 1.0).all()), power_w, voltage_v, current_a)
 
 
-def _samples(trace: Trace, start: int, stop: int) -> tuple[Float64s | None, Float64s | None, Float64s]:
+def samples_of(trace: Trace, start: int, stop: int) -> tuple[Float64s | None, Float64s | None, Float64s]:
     """Voltage, current (where there are such channels) and power of some samples, as float64."""
     power_w = trace.read("power", start, stop).astype(np.float64) if "power" in trace.channels else None
     if "current" in trace.channels and "voltage" in trace.channels:
