@@ -39,7 +39,7 @@ ANALYSIS: Shape = {
     "origin": _ORIGINS,
     "seed?": int,
     "experiment": {"resolved?": {"factors?": dict, "workload?": dict, "analysis?": dict}},
-    "bench?": {"resolved?": {"instruments?": Each(dict)}},
+    "bench?": {"resolved?": {"instruments?": Each({"lines?": Each(str)}), "alignment?": {"methods?": [str]}}},
     "plan": {
         "trials": [
             {
@@ -70,6 +70,7 @@ ANALYSIS: Shape = {
                     "ranges?": Each(
                         dict.fromkeys(("full_scale_a", "gain_i", "offset_i_a", "gain_v", "offset_v_v"), _NUMBER)
                     ),
+                    "power?": dict.fromkeys(("gain_p", "offset_p_w"), _NUMBER),
                 },
             },
         }
