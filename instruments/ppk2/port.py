@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import termios
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -50,11 +51,12 @@ class SerialPort:
     def __init__(self, name: str) -> None:
         import serial
 
-        self._failures = (serial.SerialException, OSError, TypeError)
-        """pyserial trips over its own closed file descriptor with a TypeError."""
+        self._failures = (serial.SerialException, OSError, termios.error, TypeError)
+        """A line that goes away under ``tcdrain`` is a ``termios.error``, which is no ``OSError``; pyserial trips over its
+        own closed file descriptor with a TypeError."""
         try:
             self._serial = serial.Serial(name, _BAUD, timeout=_READ_S, write_timeout=1.0, exclusive=True)
-        except (serial.SerialException, OSError, ValueError) as error:
+        except (serial.SerialException, OSError, termios.error, ValueError) as error:
             raise HardwareError(f"{name} cannot be opened ({error})", advice=CONNECT_ADVICE) from error
 
     def read(self, at_most_s: float) -> bytes:

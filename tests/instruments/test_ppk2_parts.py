@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import termios
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +18,7 @@ from instruments.ppk2.calibration import FULL_SCALE_A, MetadataError, parse_meta
 from instruments.ppk2.commands import set_voltage
 from instruments.ppk2.frames import LEFT_OUT, FrameDecoder, Run, counters
 from instruments.ppk2.intake import Converter
-from instruments.ppk2.port import Kit, choose
+from instruments.ppk2.port import Kit, PortLostError, SerialPort, choose
 from instruments.ppk2.settings import Ppk2Settings
 from instruments.ppk2.timeline import Placed, Timeline
 from instruments.protocol import Accuracy
@@ -334,3 +336,20 @@ def test_a_kit_that_is_not_there_or_not_the_only_one_is_named(kits: list[Kit], s
         choose(kits, serial)
     assert raised.value.advice
     assert choose([Kit("AAAA1", "p1"), Kit("BBBB1", "p2")], "bbbb").port == "p2"
+
+
+def test_a_line_that_goes_away_while_it_is_written_to_is_lost_not_a_stack_trace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kit, line = os.openpty()
+    port = SerialPort(os.ttyname(line))
+
+    def gone(_: int) -> None:
+        raise termios.error(5, "Input/output error")
+
+    monkeypatch.setattr(termios, "tcdrain", gone)
+    with pytest.raises(PortLostError, match="Input/output error"):
+        port.write(b"\x06")
+    port.close()
+    os.close(kit)
+    os.close(line)
