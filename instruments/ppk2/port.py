@@ -52,8 +52,8 @@ class SerialPort:
         import serial
 
         self._failures = (serial.SerialException, OSError, termios.error, TypeError)
-        """A line that goes away under ``tcdrain`` is a ``termios.error``, which is no ``OSError``; pyserial trips over its
-        own closed file descriptor with a TypeError."""
+        """A line that goes away while it drains is a ``termios.error``, which is no ``OSError``; pyserial trips over
+        its own closed file descriptor with a TypeError."""
         try:
             self._serial = serial.Serial(name, _BAUD, timeout=_READ_S, write_timeout=1.0, exclusive=True)
         except (serial.SerialException, OSError, termios.error, ValueError) as error:
