@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -232,10 +233,13 @@ def test_chunks_of_constant_level_that_were_left_out_are_put_back(tmp_path: Path
     signals = [ForeignSignal("i", i), ForeignSignal("v", v), ForeignSignal("0", line, data_type=U1)]
     plain = write_foreign(tmp_path / "plain.jls", signals, pieces=50_000)
     path = write_foreign(tmp_path / "omitted.jls", signals, pieces=50_000, omit=True)
-    assert path.stat().st_size < plain.stat().st_size
-    with JlsRecording(path, LINE) as recording:
-        found = played(recording)
-    np.testing.assert_array_equal(found.logic["gpi0"], line)
+    if version("pyjls").startswith("0.17."):
+        # Newer writers decide by themselves whether a chunk of a line is left out.
+        assert path.stat().st_size < plain.stat().st_size
+    for written in (plain, path):
+        with JlsRecording(written, LINE) as recording:
+            found = played(recording)
+        np.testing.assert_array_equal(found.logic["gpi0"], line)
 
 
 def test_our_own_recordings_are_read_as_the_record_reads_them(tmp_path: Path) -> None:
