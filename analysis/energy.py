@@ -129,6 +129,30 @@ def joined_energy(trace: Trace, stretches: Sequence[tuple[float, float]], gaps: 
     return joined(parts, math.fsum(end - begin for begin, end in stretches) / trace.rate_hz)
 
 
+def from_readings(
+    duration_s: float, seen_s: float, energy_j: float, power_w: Float64s, errors: tuple[StretchError, ...]
+) -> StretchEnergy:
+    """A stretch of which ``seen_s`` with ``energy_j`` is known from readings; ``power_w`` are the powers seen in it.
+
+    Voltage and current are left open.
+    """
+    coverage = seen_s / duration_s
+    mean_w = energy_j / seen_s
+    return StretchEnergy(
+        duration_s=duration_s,
+        # Instants are float64 nanoseconds: their sums miss the whole by rounding.
+        coverage=1.0 if abs(coverage - 1.0) < 1e-9 else coverage,
+        seen_energy_j=energy_j,
+        energy_j=mean_w * duration_s,
+        power_w=mean_w,
+        power_min_w=float(power_w.min()),
+        power_max_w=float(power_w.max()),
+        voltage_v=None,
+        current_a=None,
+        errors=errors,
+    )
+
+
 def joined(parts: Sequence[StretchEnergy | None], duration_s: float) -> StretchEnergy | None:
     """Stretches of ``duration_s`` together as one; of those that are ``None`` nothing was seen."""
     seen = [part for part in parts if part is not None]

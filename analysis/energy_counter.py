@@ -20,7 +20,7 @@ import math
 
 import numpy as np
 
-from analysis.energy import Float64s, StretchEnergy, StretchError
+from analysis.energy import Float64s, StretchEnergy, StretchError, from_readings
 from analysis.power_source import Kind, Padded, Places, PowerSource
 from analysis.reading_instants import NS_S, Bools, hole_s, origins, outward
 from lab.record.traces.readings import RATE_HZ, ChannelReadings
@@ -91,21 +91,9 @@ class CounterEnergy:
         power_w = self._power[interval]
         # Whole intervals count as the counter did; only what is cut off at the ends is shared out.
         energy_j = math.fsum((power_w * widths_s)[seen].tolist())
-        duration_s = (end - begin) * NS_S
-        coverage = seen_s / duration_s
         mean_w = energy_j / seen_s
-        return StretchEnergy(
-            duration_s=duration_s,
-            coverage=1.0 if abs(coverage - 1.0) < 1e-9 else coverage,
-            seen_energy_j=energy_j,
-            energy_j=mean_w * duration_s,
-            power_w=mean_w,
-            power_min_w=float(power_w[seen].min()),
-            power_max_w=float(power_w[seen].max()),
-            voltage_v=None,
-            current_a=None,
-            errors=self._errors(low, high, 0.0 if steps else mean_w),
-        )
+        errors = self._errors(low, high, 0.0 if steps else mean_w)
+        return from_readings((end - begin) * NS_S, seen_s, energy_j, power_w[seen], errors)
 
     def block_powers(self, begin: float, end: float, blocks: int) -> Float64s:
         """From edge to edge."""

@@ -23,12 +23,12 @@ power that is a mean over the last a seconds stands for the middle of them. The 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.energy import Float64s, StretchEnergy, StretchError
+from analysis.energy import Float64s, StretchEnergy, StretchError, from_readings
 from analysis.power_source import Kind, Padded, Places, PowerSource
 from analysis.reading_instants import NS_S, Bools, Origins, hole_s, outward
 from analysis.uncertainty import uniform_width
@@ -107,21 +107,9 @@ class PolledPower:
         power_w = self._at_times(self._power, piece.time)
         energy_j = piece.sum(power_w)
         inside = power_w[np.append(piece.seen, False) | np.insert(piece.seen, 0, False)]
-        duration_s = (end - begin) * NS_S
-        coverage = seen_s / duration_s
-        mean_w = energy_j / seen_s
-        return StretchEnergy(
-            duration_s=duration_s,
-            coverage=1.0 if abs(coverage - 1.0) < 1e-9 else coverage,
-            seen_energy_j=energy_j,
-            energy_j=mean_w * duration_s,
-            power_w=mean_w,
-            power_min_w=float(inside.min()),
-            power_max_w=float(inside.max()),
-            voltage_v=self._mean(self._voltage, piece, seen_s),
-            current_a=self._mean(self._current, piece, seen_s),
-            errors=self._errors(piece, begin, end, steps),
-        )
+        found = from_readings((end - begin) * NS_S, seen_s, energy_j, inside, self._errors(piece, begin, end, steps))
+        voltage_v, current_a = (self._mean(channel, piece, seen_s) for channel in (self._voltage, self._current))
+        return replace(found, voltage_v=voltage_v, current_a=current_a)
 
     def block_powers(self, begin: float, end: float, blocks: int) -> Float64s:
         """Means of as many readings each."""

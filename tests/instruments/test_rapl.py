@@ -231,7 +231,7 @@ def test_the_kernel_opens_and_counts_an_event_of_its_own() -> None:
             perf_open.TYPE_SOFTWARE, perf_open.SOFTWARE_CPU_CLOCK, cpu=-1, pid=0, exclude_kernel=os.geteuid() != 0
         )
     except OSError as error:
-        pytest.skip(f"this kernel lets nobody open an event: {error}")
+        pytest.skip(f"this kernel lets nobody open an event: {error} (sysctl kernel.perf_event_paranoid=2 or less)")
     try:
         before, began = perf_open.read_event(descriptor), real_time.thread_time_ns()
         while real_time.thread_time_ns() - began < 20_000_000:
