@@ -63,7 +63,7 @@ def test_a_terminal_sees_a_bar_with_the_time_left(tmp_path: Path) -> None:
     text = plain(shown)
     assert "imx8_npu on imx8mp_simulated (simulated board)" in text
     assert re.search(r"36 passes to do\b(?!, about)", text), "virtual time says nothing of how long it takes"
-    assert re.search(r"t0\d{3}\.energy +MobileNet PQ 32", text)
+    assert re.search(r"\w+\.\w+ +MobileNet PQ 32", text), "whichever pass was on when the bar was drawn"
     assert re.search(r"━.* \d+/36 .*left +\d+:\d\d:\d\d", text)
     assert "36/36" in text
 
