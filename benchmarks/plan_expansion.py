@@ -52,7 +52,7 @@ BENCH = Bench.model_validate(
     {
         "bench": "in_memory",
         "board": {"kind": "simulated"},
-        "instruments": {"meter": METER, "perf": {"kind": "perf_stat", "core": "cortex-a53"}},
+        "instruments": {"meter": METER, "perf": {"kind": "counters", "core": "cortex-a53"}},
     }
 )
 

@@ -35,7 +35,7 @@ BENCH = Bench.model_validate(
     {
         "bench": "this_host",
         "board": {"kind": "local"},
-        "instruments": {"perf": {"kind": "perf_stat", "events": list(EVENTS)}},
+        "instruments": {"perf": {"kind": "counters", "events": list(EVENTS)}},
     }
 )
 
@@ -116,7 +116,7 @@ def main() -> None:
     if args.worker:
         return
     print(f"{'one trial of `true`':<28}{'mean':>10}{'std dev':>12}{'beyond perf':>14}{'ratio':>9}")
-    for name, benchmark in (("perf stat in a loop", peer), ("lab run, perf_stat", lab)):
+    for name, benchmark in (("perf stat in a loop", peer), ("lab run, counters", lab)):
         extra = benchmark.mean() - peer.mean()
         print(
             f"{name:<28}{benchmark.mean() * 1e3:>7.2f} ms{benchmark.stdev() * 1e3:>9.2f} ms"

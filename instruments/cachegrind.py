@@ -18,6 +18,7 @@ from instruments.protocol import Capabilities, Observation, PassContext, Probe
 from lab.errors import HardwareError
 from lab.record.documents import Fault, Reading
 from lab.record.formats import cachegrind as cachegrind_format
+from lab.record.formats.user_space import user_space_event
 from lab.record.quantity import Origin
 
 LOG = "valgrind.log"
@@ -153,11 +154,7 @@ class Cachegrind:
                 detail=read,
             )
             return Observation(readings=tuple(self._reading(context, name, None) for name in events), faults=(fault,))
-        return Observation(
-            readings=tuple(
-                self._reading(context, name, read.totals.get(cachegrind_format.LAB_EVENTS[name])) for name in events
-            )
-        )
+        return Observation(readings=tuple(self._reading(context, name, read.totals.get(_own(name))) for name in events))
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -177,7 +174,7 @@ class Cachegrind:
         ]
 
     def _events(self, context: PassContext) -> list[str]:
-        return [name for name in context.events if name in cachegrind_format.LAB_EVENTS]
+        return [name for name in context.events if user_space_event(name) in cachegrind_format.LAB_EVENTS]
 
     def _host_isa(self) -> str:
         if self._isa is None:
@@ -198,8 +195,13 @@ class Cachegrind:
             unit="1",
             scope=self._scope(),
             reasons=("output_unreadable",) if count is None else (),
-            details={"event": cachegrind_format.LAB_EVENTS[name], "caches": self._caches.details()},
+            details={"event": _own(name), "caches": self._caches.details()},
         )
+
+
+def _own(event: str) -> str:
+    """Cachegrind's name of an event."""
+    return cachegrind_format.LAB_EVENTS[user_space_event(event)]
 
 
 def _read(path: Path) -> cachegrind_format.CachegrindFile | str:

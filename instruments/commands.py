@@ -16,7 +16,7 @@ _DEADLINE_S = 20.0
 
 def run_here(argv: list[str]) -> tuple[int, str, str]:
     """A :data:`RunCommand` on this machine."""
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=_DEADLINE_S, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, errors="replace", timeout=_DEADLINE_S, check=False)
     return done.returncode, done.stdout, done.stderr
 
 

@@ -114,6 +114,8 @@ class PassContext:
     """The recorded session to replay, for replaying instruments."""
     session_inferences: int | None = None
     """How many inferences the session's windows hold, where the experiment says so."""
+    window_only: bool = False
+    """Count only while the program has its window open (:data:`lab.record.window_gate.LAB_WINDOW`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,48 @@ class WrapsCommand(Protocol):
 
     def files(self) -> tuple[str, ...]:
         """Names (relative to ``workdir``) of the files that the wrapped command leaves."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EventRequest:
+    """One event for ``perf_event_open(2)`` on the board. ``pmu`` is the kernel's name of the counting unit (a folder of
+    ``/sys/bus/event_source/devices``), or ``hardware``, ``software``, ``hw_cache``, ``raw`` for the kernel's fixed
+    types; ``config`` as that unit wants it. Events of one ``group`` are on the PMU together or not at all."""
+
+    name: str
+    pmu: str
+    config: int
+    group: int = 0
+    user: bool = True
+    kernel: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class EventCount:
+    """What became of a request: the count of the program and all its descendants, and for how long of the time it was
+    enabled the event really ran on the PMU. ``value`` is ``None`` with the kernel's ``error`` (``ENOENT`` …) if it
+    could not be counted."""
+
+    name: str
+    value: int | None
+    enabled_ns: int = 0
+    running_ns: int = 0
+    error: str = ""
+    user_only: bool = False
+    """The kernel's part was asked for and is not permitted."""
+
+
+@runtime_checkable
+class CountsOnBoard(Protocol):
+    """An instrument whose events the board itself counts while it runs the program (the agent, where no perf is)."""
+
+    def requests(self) -> tuple[EventRequest, ...]:
+        """The events of the pass it is armed for; empty if something else counts them."""
+        ...
+
+    def counted(self, counts: Sequence[EventCount]) -> None:
+        """Take the counts of the ended program, one for each request."""
         ...
 
 

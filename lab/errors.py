@@ -42,6 +42,11 @@ class HardwareError(LabError):
     exit_code = ExitCode.HARDWARE
 
 
+class LinkLostError(HardwareError):
+    """The way to a board broke off in the middle of something; it may come back. What was running there is stopped by
+    whoever reconnects."""
+
+
 class DataError(LabError):
     """A record, a trace or an input file is missing, damaged or not what it claims to be."""
 

@@ -23,11 +23,12 @@ from instruments.arrival_clock import host_s
 from instruments.ppk2 import commands
 from instruments.ppk2.calibration import END, Metadata, MetadataError, parse_metadata
 from instruments.ppk2.live import Live
-from instruments.ppk2.port import CONNECT_ADVICE, FindKits, Kit, OpenPort, Port, PortLostError, SerialPort, choose
+from instruments.ppk2.port import CONNECT_ADVICE, FindKits, Kit, OpenPort, SerialPort, choose
 from instruments.ppk2.port import connected as connected_kits
 from instruments.ppk2.recording import Recording
 from instruments.ppk2.settings import AMPERE, RATE_HZ, Ppk2Settings
 from instruments.protocol import Capabilities, LiveReading, Observation, PassContext, Probe
+from instruments.serial_port import Port, PortLostError
 from instruments.stream_presence import Patience
 from lab.errors import HardwareError
 from lab.record.quantity import Origin

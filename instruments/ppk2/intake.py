@@ -12,9 +12,9 @@ import numpy as np
 from instruments.bounded_queue import BoundedQueue, Loss
 from instruments.ppk2.calibration import ADC_TOP, FULL_SCALE_A, RANGES, Calibration
 from instruments.ppk2.frames import FrameDecoder, Words
-from instruments.ppk2.port import Port, PortLostError
 from instruments.ppk2.settings import RATE_HZ, Ppk2Settings
 from instruments.ppk2.timeline import Placed, Timeline
+from instruments.serial_port import Port, PortLostError
 from instruments.stream_presence import StreamPresence
 from instruments.stream_recorder import Block
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from instruments.live_sums import LiveSums
 from instruments.ppk2.calibration import FULL_SCALE_A, Calibration
 from instruments.ppk2.intake import CLOCK_PPM, Converter, Intake
-from instruments.ppk2.port import Port
 from instruments.ppk2.settings import RATE_HZ, Ppk2Settings
 from instruments.protocol import LiveReading
+from instruments.serial_port import Port
 from instruments.stream_presence import StreamPresence
 from instruments.stream_recorder import Block
 

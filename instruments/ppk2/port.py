@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import termios
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
+from instruments import serial_port
+from instruments.serial_port import Port
 from lab.errors import HardwareError
 
 CONNECT_ADVICE = (
@@ -16,68 +15,19 @@ CONNECT_ADVICE = (
 )
 
 _VENDOR, _PRODUCT = 0x1915, 0xC00A
-_READ_S = 0.1
 _BAUD = 115200
 """The line is USB: any will do."""
-
-
-class PortLostError(Exception):
-    """The line is gone."""
-
-
-class Port(Protocol):
-    """A serial line. All but :meth:`close` raise :class:`PortLostError`."""
-
-    def read(self, at_most_s: float) -> bytes:
-        """What came; waits for it, but not longer. Empty if nothing did."""
-        ...
-
-    def write(self, data: bytes) -> None:
-        """Send all of it."""
-        ...
-
-    def close(self) -> None:
-        """Let go. Never raises."""
-        ...
 
 
 OpenPort = Callable[[str], Port]
 """Gives an open port by its name. Raises :class:`HardwareError` if it cannot be opened."""
 
 
-class SerialPort:
-    """A :class:`Port` over pyserial. Raises :class:`HardwareError` if it cannot be opened."""
+class SerialPort(serial_port.SerialPort):
+    """A kit's line. Raises :class:`HardwareError` if it cannot be opened."""
 
     def __init__(self, name: str) -> None:
-        import serial
-
-        self._failures = (serial.SerialException, OSError, termios.error, TypeError)
-        """A line that goes away while it drains is a ``termios.error``, which is no ``OSError``; pyserial trips over
-        its own closed file descriptor with a TypeError."""
-        try:
-            self._serial = serial.Serial(name, _BAUD, timeout=_READ_S, write_timeout=1.0, exclusive=True)
-        except (serial.SerialException, OSError, termios.error, ValueError) as error:
-            raise HardwareError(f"{name} cannot be opened ({error})", advice=CONNECT_ADVICE) from error
-
-    def read(self, at_most_s: float) -> bytes:
-        try:
-            if at_most_s != self._serial.timeout:
-                self._serial.timeout = at_most_s  # which sets up the whole line again
-            first: bytes = self._serial.read(1)
-            return first + self._serial.read(self._serial.in_waiting) if first else b""
-        except self._failures as error:
-            raise PortLostError(str(error)) from error
-
-    def write(self, data: bytes) -> None:
-        try:
-            self._serial.write(data)
-            self._serial.flush()
-        except self._failures as error:
-            raise PortLostError(str(error)) from error
-
-    def close(self) -> None:
-        with contextlib.suppress(*self._failures):
-            self._serial.close()
+        super().__init__(name, _BAUD, advice=CONNECT_ADVICE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from dataclasses import replace
 from instruments.arrival_clock import ArrivalClock
 from instruments.ppk2.calibration import Calibration
 from instruments.ppk2.intake import CLOCK_PPM, RANGE_TABLE, Converter, Intake
-from instruments.ppk2.port import Port
 from instruments.ppk2.settings import RATE_HZ, Ppk2Settings
 from instruments.protocol import Observation, PassContext
+from instruments.serial_port import Port
 from instruments.stream_presence import StreamPresence, Trouble
 from instruments.stream_recorder import Block, StreamFormat, StreamRecorder
 from lab.record.documents import Fault

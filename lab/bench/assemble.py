@@ -8,13 +8,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from instruments.protocol import Instrument
-from lab.bench import boards, joulescopes, meters, model, ppk2, recordings, tools
+from lab.bench import boards, joulescopes, meters, model, ppk2, recordings, tcg, tools
+from lab.bench.assemble_boards import BOARD_NAME, make_board
 from lab.bench.assemble_joulescopes import make_joulescope, make_simulated_joulescope
 from lab.bench.assemble_meters import make_polled_meter
 from lab.bench.assemble_ppk2 import make_ppk2
 from lab.bench.assemble_recordings import make_energyrunner, make_replay
 from lab.bench.assemble_tools import make_tool
-from lab.boards.protocol import Board, Command
+from lab.boards.protocol import AnswersQuestions, Board, Command
 from lab.errors import HardwareError
 
 if TYPE_CHECKING:
@@ -27,10 +28,9 @@ class AssembledBench:
 
     board: Board
     instruments: dict[str, Instrument] = field(default_factory=dict)
+    elsewhere: dict[str, Board] = field(default_factory=dict)
+    """Instruments whose passes run the program on another board than the bench's: instrument → that board."""
 
-
-BOARD_NAME = "board"
-"""A bench has one board; this is what documents call it."""
 
 _TRY_DEADLINE_S = 20.0
 """An instrument that tries its tool gets an answer in this time or none."""
@@ -46,10 +46,23 @@ def assemble_bench(bench: model.Bench, path: Path, *, campaign_seed: int) -> Ass
         return _simulated(bench, path, bench.board, campaign_seed)
     from instruments.commands import run_here
 
-    board = _real_board(bench.board, path)
-    return AssembledBench(
-        board, {name: _instrument(name, item, path, run_here) for name, item in bench.instruments.items()}
-    )
+    board = make_board(bench.board, path)
+    run = run_here if isinstance(bench.board, boards.LocalBoard) else run_on(board)
+    assembled = AssembledBench(board)
+    for name, item in bench.instruments.items():
+        if isinstance(item, tcg.TcgPlugin):
+            from lab.bench.assemble_tcg import make_tcg
+
+            assembled.instruments[name], elsewhere = make_tcg(name, item, bench.board, path)
+            if elsewhere is not None:
+                assembled.elsewhere[name] = elsewhere
+        else:
+            if bench.board.emulated:
+                from lab.bench.assemble_tcg import refuse_to_count_the_emulator
+
+                refuse_to_count_the_emulator(name, item, bench.board, path)
+            assembled.instruments[name] = _instrument(name, item, path, run, board)
+    return assembled
 
 
 def _simulated(bench: model.Bench, path: Path, board: boards.SimulatedBoard, campaign_seed: int) -> AssembledBench:
@@ -85,35 +98,15 @@ def _simulated(bench: model.Bench, path: Path, board: boards.SimulatedBoard, cam
         if isinstance(item, joulescopes.SimulatedJoulescope):
             instruments[name] = make_simulated_joulescope(name, item, rails[item.rail], path, campaign_seed)
         else:
-            instruments[name] = _instrument(name, item, path, run_on(simulated))
+            instruments[name] = _instrument(name, item, path, run_on(simulated), simulated)
     return AssembledBench(simulated, instruments)
 
 
-def _real_board(board: boards.LocalBoard | boards.ReplayBoard | boards.NoBoard | boards.SshBoard, path: Path) -> Board:
-    if isinstance(board, boards.LocalBoard):
-        from lab.boards.local import LocalBoard
-
-        caches = {name: size for name, size in board.caches.model_dump().items() if size is not None}
-        return LocalBoard(BOARD_NAME, affinity=board.affinity, caches=caches)
-    if isinstance(board, boards.ReplayBoard):
-        from lab.boards.replay import ReplayBoard
-
-        return ReplayBoard(BOARD_NAME)
-    if isinstance(board, boards.NoBoard):
-        from lab.boards.unreached import UnreachedBoard
-
-        return UnreachedBoard(BOARD_NAME)
-    raise HardwareError(
-        f"{path}: this version cannot drive boards over SSH yet",
-        advice="put the experiment on a simulated bench, or on this host (board: {kind: local})",
-    )
-
-
-def _instrument(name: str, item: model.Instrument, path: Path, run: RunCommand) -> Instrument:
-    """An instrument that is not simulated; ``run`` starts a command on the bench's board."""
+def _instrument(name: str, item: model.Instrument, path: Path, run: RunCommand, board: Board) -> Instrument:
+    """An instrument that is not simulated; ``run`` starts a command on the bench's ``board``."""
     match item:
-        case tools.PerfStat() | tools.ProcessResources() | tools.Cachegrind():
-            return make_tool(name, item, run)
+        case tools.Counters() | tools.ProcessResources() | tools.Cachegrind():
+            return make_tool(name, item, run, board)
         case recordings.EnergyRunner():
             return make_energyrunner(name, item)
         case recordings.Replay():
@@ -129,10 +122,17 @@ def _instrument(name: str, item: model.Instrument, path: Path, run: RunCommand) 
                 f"{path}: instruments.{name}: a simulated Joulescope has no line to watch here",
                 advice="simulated meters go with a simulated board",
             )
+        case tcg.TcgPlugin():
+            raise HardwareError(
+                f"{path}: instruments.{name}: a simulated board has no program to emulate",
+                advice="the counting plugin goes with real and emulated boards, and with this machine",
+            )
 
 
 def run_on(board: Board) -> RunCommand:
     """How an instrument tries a tool on a board."""
+    if isinstance(board, AnswersQuestions):
+        return board.ask
 
     def run(argv: list[str]) -> tuple[int, str, str]:
         with TemporaryDirectory() as folder:

@@ -1,37 +1,20 @@
-"""What a bench file says of its board: simulated, this machine, none, or one reached over SSH."""
+"""What a bench file says of its board: simulated, this machine, none; those at the end of a link lie beside this."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
+from lab.bench.board_base import BoardModel, LinuxBoardModel, Tflite
+from lab.bench.board_state import BoardState
 from lab.bench.faults import PassFault
-from lab.config.environment import PathText
-from lab.config.fields import Model, Number, Text, Whole, config_error
-from lab.config.units import Duration, Size, Voltage
-
-
-class Caches(Model):
-    """Sizes of the board's memories next to the core, for the cache-fit figures."""
-
-    l1d: Size | None = Field(None, description="Level 1 data cache of one core")
-    l2: Size | None = Field(None, description="Level 2 cache")
-    ram: Size | None = Field(None, description="On-chip memory that the study calls RAM")
-
-
-class Tflite(Model):
-    """Where TensorFlow Lite lies on the board."""
-
-    benchmark_model: Text = Field("benchmark_model", description="Path of the program on the board")
-    npu: Literal["nnapi", "external_delegate"] = Field("nnapi", description="How work is put on the NPU")
-    delegate: Text | None = Field(None, description="Path of the delegate's library on the board")
-
-    @model_validator(mode="after")
-    def _delegate_is_named(self) -> Tflite:
-        if self.npu == "external_delegate" and self.delegate is None:
-            raise config_error("missing key 'delegate'", expected="the path of the library on the board", at=("npu",))
-        return self
+from lab.bench.qemu_board import QemuBoard
+from lab.bench.qemu_user_board import QemuUserBoard
+from lab.bench.serial_board import SerialBoard
+from lab.bench.ssh_board import SshBoard
+from lab.config.fields import Model, Number
+from lab.config.units import Duration, Voltage
 
 
 class Throttling(PassFault):
@@ -63,19 +46,7 @@ class SimulatedClock(Model):
     jitter: Duration = Field(200e-6, description="Mean of what comes on top of that")
 
 
-class _Board(Model):
-    caches: Caches = Field(default_factory=Caches)
-
-
-class _LinuxBoard(_Board):
-    affinity: Annotated[tuple[Whole, ...], Field(min_length=1)] | None = Field(
-        None, description="CPUs that programs may use"
-    )
-    models: PathText | None = Field(None, description="Folder with the .tflite files, on this machine")
-    tflite: Tflite = Field(default_factory=Tflite)
-
-
-class SimulatedBoard(_Board):
+class SimulatedBoard(BoardModel):
     """A model of a board, in virtual time. Everything it gives is stamped ``simulated``."""
 
     kind: Literal["simulated"]
@@ -92,32 +63,26 @@ class SimulatedBoard(_Board):
     faults: tuple[BoardFault, ...] = Field((), description="Faults to inject")
 
 
-class LocalBoard(_LinuxBoard):
+class LocalBoard(LinuxBoardModel):
     """This very machine."""
 
     kind: Literal["local"]
+    state: BoardState = Field(default_factory=BoardState)
 
 
-class ReplayBoard(_Board):
+class ReplayBoard(BoardModel):
     """No board: recorded sessions are replayed."""
 
     kind: Literal["replay"]
 
 
-class NoBoard(_Board):
+class NoBoard(BoardModel):
     """No board that the lab can reach: what the instruments see is recorded, and nothing is run."""
 
     kind: Literal["none"]
 
 
-class SshBoard(_LinuxBoard):
-    """A board reached with OpenSSH; your own keys and ~/.ssh/config apply."""
-
-    kind: Literal["ssh"]
-    host: Text = Field(description="Host name, address, or a Host of ~/.ssh/config")
-    user: Text | None = None
-    port: Annotated[int, Field(ge=1, le=65535, strict=True)] | None = None
-    workdir: Text = Field("/tmp/lab", description="Folder on the board for programs and their output")
-
-
-Board = Annotated[SimulatedBoard | LocalBoard | ReplayBoard | NoBoard | SshBoard, Field(discriminator="kind")]
+Board = Annotated[
+    SimulatedBoard | LocalBoard | ReplayBoard | NoBoard | SshBoard | QemuBoard | QemuUserBoard | SerialBoard,
+    Field(discriminator="kind"),
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import ClassVar
 
 from lab.config.fields import Model
@@ -13,3 +14,8 @@ class InstrumentModel(Model):
     measures_power: ClassVar[bool] = False
     counts_events: ClassVar[bool] = False
     watches_process: ClassVar[bool] = False
+
+    @property
+    def counts_at_once(self) -> Collection[str]:
+        """Lab names of the events that it counts all in one pass, whatever their number."""
+        return ()

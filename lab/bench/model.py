@@ -18,16 +18,18 @@ from lab.bench.joulescopes import Joulescope, SimulatedJoulescope
 from lab.bench.meters import Hwmon, Nvml, Rapl
 from lab.bench.ppk2 import Ppk2
 from lab.bench.recordings import EnergyRunner, Replay
-from lab.bench.tools import Cachegrind, PerfStat, ProcessResources
+from lab.bench.tcg import TcgPlugin
+from lab.bench.tools import Cachegrind, Counters, ProcessResources
 from lab.config.fields import Identifier, Model, Text
 
 Instrument = Annotated[
     SimulatedJoulescope
     | Joulescope
     | Ppk2
-    | PerfStat
+    | Counters
     | ProcessResources
     | Cachegrind
+    | TcgPlugin
     | EnergyRunner
     | Replay
     | Nvml

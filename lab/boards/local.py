@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from instruments.commands import run_here
 from instruments.protocol import Probe
-from lab.boards import host_facts
+from lab.boards.host_folder import HostFolder
 from lab.boards.host_process import SHELL, HostProcess
 from lab.boards.protocol import Command, CommandResult
+from lab.boards.state.board_state import BoardState
+from lab.boards.state.settings import StateSettings
 from lab.errors import HardwareError
 from lab.record.host_clock import host_ns
 from lab.record.quantity import Origin
@@ -25,7 +28,7 @@ class LocalBoard:
 
     ``affinity`` are the CPUs that programs may use, all if ``None``; ``caches`` the sizes in bytes of ``l1d``, ``l2``
     and ``ram``, those of this machine where not given; ``root`` the folder below which the working folder is made,
-    the system's temporary folder if ``None``.
+    the system's temporary folder if ``None``; ``state`` what the machine shall be like while it is measured.
     """
 
     origin = Origin.MEASURED
@@ -41,12 +44,16 @@ class LocalBoard:
         affinity: Sequence[int] | None = None,
         caches: Mapping[str, int] | None = None,
         root: Path | None = None,
+        state: StateSettings | None = None,
     ) -> None:
         self.name = name
         self._affinity = None if affinity is None else frozenset(affinity)
         self._caches = dict(caches or {})
-        self._parent = root
-        self._root: Path | None = None
+        self._folder = HostFolder(name, root)
+        self._opened = False
+        cpus = None if self._affinity is None else tuple(sorted(self._affinity))
+        settings = replace(state or StateSettings(), cpus=cpus, workdir=str(root or tempfile.gettempdir()))
+        self._state = BoardState(_run_here, settings, name=name)
 
     def probe(self) -> Probe:
         """Present on Linux, if the CPUs that are asked for are there."""
@@ -59,64 +66,76 @@ class LocalBoard:
             absent = ", ".join(str(cpu) for cpu in sorted(self._affinity - usable))
             there = ", ".join(str(cpu) for cpu in sorted(usable))
             return Probe(False, f"no CPU {absent} to run on", f"set the board's affinity to some of: {there}")
-        description = host_facts.model() or "this machine"
+        try:
+            description = self._state.model() or "this machine"
+        except HardwareError as error:
+            return Probe(False, error.message, error.advice or "")
         return Probe(True, f"{description}, {len(self._affinity or usable)} CPUs")
 
     def open(self) -> None:
-        """Make the working folder. Raises :class:`HardwareError` if programs cannot be run here as asked."""
-        if self._root is not None:
+        """Make the working folder and set governor and clock as asked.
+
+        Raises :class:`HardwareError` if programs cannot be run here as asked; then nothing is changed.
+        """
+        if self._opened:
             return
         probe = self.probe()
         if not probe.present:
             raise HardwareError(f"board {self.name!r}: {probe.detail}", advice=probe.advice)
-        self._root = Path(tempfile.mkdtemp(prefix="lab-", dir=self._parent))
+        self._folder.make()
+        try:
+            self._state.prepare()
+        except BaseException:
+            self._folder.remove()
+            raise
+        self._opened = True
 
     def close(self) -> None:
-        """Remove the working folder. Idempotent."""
-        if self._root is not None:
-            shutil.rmtree(self._root, ignore_errors=True)
-            self._root = None
+        """Set governor and clock back and remove the working folder. Idempotent.
+
+        Raises :class:`HardwareError` if they cannot be set back.
+        """
+        self._opened = False
+        try:
+            self._state.restore()
+        finally:
+            self._folder.remove()
 
     @property
     def caches(self) -> dict[str, int]:
         """Sizes in bytes of ``l1d``, ``l2`` and ``ram``, as far as they are known."""
-        return {**host_facts.cache_sizes(), **self._caches}
+        return {**self._state.cache_sizes(), **self._caches}
 
     def fingerprint(self) -> dict[str, Any]:
         """What this machine is, and the CPUs that programs are held to."""
         return {
             "kind": "local",
-            **host_facts.fingerprint(),
+            **self._state.fingerprint(),
             "affinity": None if self._affinity is None else sorted(self._affinity),
         }
+
+    def settle(self) -> tuple[tuple[str, str], ...]:
+        """Wait until this machine is as cool as the bench asks for."""
+        return self._state.settle()
+
+    def checks(self) -> list[tuple[str, Probe]]:
+        """What about this machine would disturb a measurement."""
+        return self._state.checks()
 
     def begin_pass(self, pass_id: str, seed: int) -> None:
         """Nothing to do: a real machine brings its own variation."""
 
     def put(self, local: Path, remote: str) -> str:
         """Copy a file or folder into the working folder; ``remote`` is relative to it."""
-        target = self._inside(remote)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if local.is_dir():
-            shutil.copytree(local, target, dirs_exist_ok=True)
-        else:
-            shutil.copy2(local, target)
-        return str(target)
+        return self._folder.put(local, remote)
 
     def fetch(self, remote: str, local: Path) -> None:
         """Copy a file of the working folder (relative to it, or in full). Raises ``FileNotFoundError``."""
-        source = self._inside(remote)
-        if not source.is_file():
-            raise FileNotFoundError(source)
-        shutil.copyfile(source, local)
+        self._folder.fetch(remote, local)
 
     def make_workdir(self, name: str) -> str:
         """A fresh, empty folder; one of that name from before is removed."""
-        folder = self._inside(name)
-        if folder.exists():
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True)
-        return str(folder)
+        return self._folder.make_workdir(name)
 
     def run(self, command: Command, stdout: Path, stderr: Path) -> CommandResult:
         """Run a program to its end. Its standard input is empty and it speaks the C locale.
@@ -124,9 +143,10 @@ class LocalBoard:
         All its descendants end with it, at the latest at the deadline. Raises :class:`HardwareError` if it cannot be
         started; a program that is not there gives exit status 127, as in a shell.
         """
-        workdir = self._working_folder() if command.workdir is None else Path(command.workdir)
+        workdir = self._folder.path if command.workdir is None else Path(command.workdir)
         if not workdir.is_dir():
             raise HardwareError(f"board {self.name!r}: the working folder {workdir} is not there")
+        self._state.begin_run()
         with stdout.open("wb") as out, stderr.open("wb") as err:
             process = HostProcess(
                 command.argv,
@@ -137,7 +157,8 @@ class LocalBoard:
                 affinity=self._affinity,
             )
             ended = process.wait(command.deadline_s)
-        return CommandResult(ended.exit_status, ended.elapsed_s, ended.usage, ended.timed_out)
+        faults = self._state.end_run()
+        return CommandResult(ended.exit_status, ended.elapsed_s, ended.usage, ended.timed_out, faults)
 
     def idle(self, seconds: float) -> None:
         """Sleep."""
@@ -147,15 +168,7 @@ class LocalBoard:
         """Three readings of the one clock."""
         return host_ns(), host_ns(), host_ns()
 
-    def _working_folder(self) -> Path:
-        if self._root is None:
-            raise HardwareError(f"board {self.name!r} is not open")
-        return self._root
 
-    def _inside(self, remote: str) -> Path:
-        """The path of ``remote`` in the working folder. Raises ``ValueError`` if it points outside."""
-        root = self._working_folder()
-        path = Path(os.path.normpath(root / remote))
-        if not path.is_relative_to(root) or path == root:
-            raise ValueError(f"{remote!r} is not below the board's working folder")
-        return path
+def _run_here(argv: list[str]) -> tuple[int, str, str]:
+    """A :data:`~instruments.commands.RunCommand` that finds the shell under any PATH."""
+    return run_here([SHELL, *argv[1:]] if argv[0] == "sh" else argv)

@@ -7,18 +7,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from instruments.protocol import Probe
+from instruments.protocol import EventCount, EventRequest, Probe
 from lab.record.quantity import Origin
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A program to start on a board. ``deadline_s`` is in board time; the program and all its children end with it."""
+    """A program to start on a board. ``deadline_s`` is in board time; the program and all its children end with it.
+
+    ``events`` are what the board shall count itself, if it can (:class:`CountsEvents`). ``opens_window``: the program
+    understands :data:`lab.record.window_gate.LAB_WINDOW`; a board that can open its window (a pin, counters) then waits
+    for the program's word, and otherwise takes the whole program for the window. ``window_only`` counts inside it only.
+    ``collect_later`` lets a board at the end of a link leave the output there until :meth:`CollectsLater.collect`.
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     workdir: str | None = None
     deadline_s: float | None = None
+    events: tuple[EventRequest, ...] = ()
+    opens_window: bool = False
+    window_only: bool = False
+    collect_later: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,8 @@ class CommandResult:
     usage: dict[str, float] = field(default_factory=dict)
     timed_out: bool = False
     faults: tuple[tuple[str, str], ...] = ()
+    counts: tuple[EventCount, ...] = ()
+    """What became of the command's ``events``, one for each, in their order."""
 
 
 class Board(Protocol):
@@ -97,4 +109,73 @@ class ComparesClock(Protocol):
 
         Raises :class:`lab.errors.HardwareError` if the board does not answer.
         """
+        ...
+
+
+@runtime_checkable
+class CollectsLater(Protocol):
+    """A board from which output is brought here over a link: work for the board, which would show in the idle power
+    that is recorded right after the program."""
+
+    def collect(self) -> tuple[tuple[str, str], ...]:
+        """Bring the output of the last command that was to be collected later to the files that it named, and look at
+        the board: (reason code, detail) pairs of what befell it meanwhile."""
+        ...
+
+
+@runtime_checkable
+class Reconnects(Protocol):
+    """A board at the end of a link that can break. Its methods then raise :class:`lab.errors.LinkLostError`."""
+
+    def reconnect(self) -> None:
+        """Try for a while to reach it again; stop whatever was left running there, and find the working folder as it
+        was. Raises :class:`lab.errors.HardwareError` if it does not come back."""
+        ...
+
+
+@runtime_checkable
+class RunsBinaries(Protocol):
+    """A board for which programs are compiled."""
+
+    @property
+    def architecture(self) -> str:
+        """As ``uname -m`` says it: ``aarch64``, ``armv7l``, ``x86_64`` … The board must be open."""
+        ...
+
+
+@runtime_checkable
+class AnswersQuestions(Protocol):
+    """A board that runs a short command on the side, without a pass around it."""
+
+    def ask(self, argv: list[str]) -> tuple[int, str, str]:
+        """As :data:`instruments.commands.RunCommand`. The board must be open."""
+        ...
+
+
+@runtime_checkable
+class CountsEvents(Protocol):
+    """A board that counts a command's ``events`` itself."""
+
+    def can_count(self) -> Probe:
+        """Can it; if not, why and what to do. The board must be open."""
+        ...
+
+
+@runtime_checkable
+class Settles(Protocol):
+    """A board that must come to rest before a trial: cool down, for one."""
+
+    def settle(self) -> tuple[tuple[str, str], ...]:
+        """Wait until it is ready, as long as the bench file allows; (reason code, detail) pairs of what is still not as
+        it should be, which then befall the trial's passes."""
+        ...
+
+
+@runtime_checkable
+class ChecksItself(Protocol):
+    """A board that can say more of itself than whether it is there."""
+
+    def checks(self) -> list[tuple[str, Probe]]:
+        """What was looked at (governor, temperature, perf …) and what to change on the board. The board must be
+        open."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from lab.record.formats.perf_stat import SOFTWARE_EVENTS
 
@@ -27,12 +28,16 @@ KNOWN_EVENTS = SOFTWARE_EVENTS.union(
 """The generic names that perf knows on every machine (whether a machine counts them is another matter)."""
 
 ANCHORS = ("cycles", "instructions")
-"""Counted in every pass of a set that one pass cannot hold, so that passes can be held against each other."""
+"""Counted in every pass that counts hardware events, if there is room: no program runs without them, so they tell
+whether the PMU counts at all, and passes can be held against each other."""
 
-DEDICATED_EVENTS: dict[str, frozenset[str]] = {
-    core: frozenset({"cycles", "cpu-cycles"}) for core in ("cortex-a53", "cortex-a9", "cortex-a72")
-}
-"""Events with a counter of their own beside the programmable ones (Arm: PMCCNTR counts cycles)."""
+
+@dataclass(frozen=True, slots=True)
+class EventSet:
+    """What one pass counts. ``anchors`` are those of its events that nobody asked for: they only check the others."""
+
+    events: tuple[str, ...]
+    anchors: tuple[str, ...] = ()
 
 
 def without_modifiers(event: str) -> str:
@@ -40,24 +45,49 @@ def without_modifiers(event: str) -> str:
     return event.partition(":")[0]
 
 
-def chunks(events: Sequence[str], slots: int, dedicated: Collection[str] = ()) -> list[tuple[str, ...]]:
+def chunks(events: Sequence[str], slots: int, dedicated: Collection[str] = ()) -> list[EventSet]:
     """Split events into passes that never multiplex.
 
-    Each pass holds at most ``slots`` hardware events beside the ``dedicated`` ones. Where one pass is not enough, every
-    pass also counts the anchors, unless the PMU is too small for them; software events go with the first.
+    Each pass holds at most ``slots`` hardware events beside one of the ``dedicated`` ones, which has a counter of its
+    own. Every pass that counts hardware events also counts the anchors, as far as they leave room for another event;
+    software events need no counter and go with the first.
     """
 
-    def cost(event: str) -> int:
-        name = without_modifiers(event)
-        return 0 if name in SOFTWARE_EVENTS or name in dedicated else 1
+    def cost(chosen: Collection[str]) -> int:
+        names = [without_modifiers(event) for event in chosen]
+        own = sum(name in dedicated for name in names)
+        return sum(name not in SOFTWARE_EVENTS and name not in dedicated for name in names) + max(0, own - 1)
 
-    if sum(map(cost, events)) <= slots:
-        return [tuple(events)] if events else []
-    anchors: tuple[str, ...] = ANCHORS
-    room = slots - sum(map(cost, anchors))
-    if room < 1:
-        anchors, room = (), slots
-    free = tuple(event for event in events if cost(event) == 0 and event not in anchors)
-    counted = [event for event in events if cost(event) and event not in anchors]
-    parts = [tuple(counted[begin : begin + room]) for begin in range(0, len(counted), room)] or [()]
-    return [(*anchors, *part, *(free if number == 0 else ())) for number, part in enumerate(parts)]
+    hardware = [event for event in events if without_modifiers(event) not in SOFTWARE_EVENTS]
+    anchors = _anchors(hardware)
+    if cost(hardware) <= slots:
+        added: list[str] = []
+        for anchor in anchors:
+            if anchor not in events and cost([*hardware, *added, anchor]) <= slots:
+                added.append(anchor)
+        return [EventSet((*events, *added), tuple(added))] if events else []
+    kept: list[str] = []
+    for anchor in anchors:
+        if cost([*kept, anchor]) < slots:
+            kept.append(anchor)
+    parts: list[list[str]] = [[]]
+    for event in hardware:
+        if event in kept:
+            continue
+        if cost([*kept, *parts[-1], event]) > slots:
+            parts.append([])
+        parts[-1].append(event)
+    free = tuple(event for event in events if event not in hardware)
+    unasked = tuple(anchor for anchor in kept if anchor not in events)
+    return [EventSet((*kept, *part, *(free if number == 0 else ())), unasked) for number, part in enumerate(parts)]
+
+
+def _anchors(hardware: Sequence[str]) -> list[str]:
+    """The anchors for these events, spelt as one of them is (``instructions:u``) or with the modifier of all."""
+    if not hardware:
+        return []
+    modifiers = {event.partition(":")[2] for event in hardware}
+    shared = f":{modifiers.pop()}" if len(modifiers) == 1 and modifiers != {""} else ""
+    return [
+        next((event for event in hardware if without_modifiers(event) == anchor), anchor + shared) for anchor in ANCHORS
+    ]

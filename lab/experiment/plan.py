@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from lab.bench.model import Bench, Instrument
-from lab.bench.tools import Cachegrind, PerfStat
+from lab.bench.tools import Counters
 from lab.config.templates import Value
 from lab.errors import UsageError
 from lab.experiment.discovery import discover
-from lab.experiment.events import DEDICATED_EVENTS, chunks
+from lab.experiment.events import EventSet, chunks
 from lab.experiment.matrix import expand
 from lab.experiment.model import CountersPass, Experiment, ObserveWorkload, RecordedSessionWorkload
 from lab.experiment.order import ordered
-from lab.record.formats.cachegrind import LAB_EVENTS as CACHEGRIND_EVENTS
+from lab.record.formats.user_space import user_space_event
 
 PassKind: TypeAlias = Literal["latency", "energy", "counters"]
 
@@ -25,7 +25,8 @@ PassKind: TypeAlias = Literal["latency", "energy", "counters"]
 class PassPlan:
     """One execution of a trial for one purpose.
 
-    ``instruments`` are names of the bench file, ``events`` what a counter instrument shall count. ``runs`` is the least
+    ``instruments`` are names of the bench file, ``events`` what a counter instrument shall count, ``anchors`` those of
+    them that nobody asked for: they only check the others. ``runs`` is the least
     number of inferences, ``min_duration_s`` the least length of the window; ``None`` leaves it to the program.
     """
 
@@ -33,11 +34,13 @@ class PassPlan:
     kind: PassKind
     instruments: tuple[str, ...]
     events: tuple[str, ...] = ()
+    anchors: tuple[str, ...] = ()
     runs: int | None = None
     min_duration_s: float | None = None
     idle_s: float = 0.0
     warmup_runs: int | None = None
     baseline: bool = False
+    window_only: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As in the manifest."""
@@ -46,11 +49,13 @@ class PassPlan:
             "kind": self.kind,
             "instruments": list(self.instruments),
             "events": list(self.events),
+            "anchors": list(self.anchors),
             "runs": self.runs,
             "min_duration_s": self.min_duration_s,
             "idle_s": self.idle_s,
             "warmup_runs": self.warmup_runs,
             "baseline": self.baseline,
+            "window_only": self.window_only,
         }
 
 
@@ -164,6 +169,8 @@ def _passes(experiment: Experiment, bench: Bench) -> tuple[list[_Template], tupl
         idle_s = 0.0 if experiment.passes.energy is None else experiment.passes.energy.idle
         return [("energy", {"kind": "energy", "instruments": meters, "idle_s": idle_s})], ()
     if isinstance(experiment.workload, ObserveWorkload):
+        if bench.board.emulated:
+            return [], (Unavailable(what="energy", reason="emulated_time"),)
         if not meters:
             return [], (Unavailable(what="energy", reason="no_power_meter"),)
         watched = {"kind": "energy", "instruments": meters, "min_duration_s": experiment.workload.duration}
@@ -180,7 +187,9 @@ def _passes(experiment: Experiment, bench: Bench) -> tuple[list[_Template], tupl
             "warmup_runs": passes.latency.warmup_runs,
         }
         templates.append(("latency", fields))
-    if passes.energy is not None and not meters:
+    if passes.energy is not None and bench.board.emulated:
+        unavailable.append(Unavailable(what="energy", reason="emulated_time"))
+    elif passes.energy is not None and not meters:
         unavailable.append(Unavailable(what="energy", reason="no_power_meter"))
     elif passes.energy is not None:
         fields = {
@@ -209,14 +218,16 @@ def _counters(wanted: CountersPass, instruments: Mapping[str, Instrument]) -> tu
     counted: set[str] = set()
     number = 0
     for name, instrument in instruments.items():
-        for events in _event_sets(instrument, wanted.events):
-            counted.update(events)
+        for chosen in _event_sets(instrument, wanted.events):
+            counted.update(chosen.events)
             fields: dict[str, Any] = {
                 "kind": "counters",
                 "instruments": (name,),
-                "events": events,
+                "events": chosen.events,
+                "anchors": chosen.anchors,
                 "runs": wanted.runs,
                 "warmup_runs": wanted.warmup_runs,
+                "window_only": wanted.window_only,
             }
             templates.append((f"counters{number}", fields))
             if wanted.baseline_runs is not None:
@@ -226,20 +237,18 @@ def _counters(wanted: CountersPass, instruments: Mapping[str, Instrument]) -> tu
     return templates, [event for event in wanted.events if event not in counted]
 
 
-def _event_sets(instrument: Instrument, wanted: Sequence[str]) -> list[tuple[str, ...]]:
-    """The events that an instrument can count of those that are wanted, one tuple for each pass it needs."""
-    if isinstance(instrument, PerfStat):
+def _event_sets(instrument: Instrument, wanted: Sequence[str]) -> list[EventSet]:
+    """The events that an instrument can count of those that are wanted, a set for each pass it needs."""
+    if isinstance(instrument, Counters):
         able = [event for event in wanted if instrument.events is None or event in instrument.events]
-        return chunks(able, instrument.counter_slots, DEDICATED_EVENTS.get(instrument.core, ()))
-    if isinstance(instrument, Cachegrind):
-        able = [event for event in wanted if event in CACHEGRIND_EVENTS]
-        return [tuple(able)] if able else []
-    return []
+        return chunks(able, instrument.counter_slots, instrument.dedicated_events)
+    able = [event for event in wanted if user_space_event(event) in instrument.counts_at_once]
+    return [EventSet(tuple(able))] if able else []
 
 
 def _trial_from_json(data: Mapping[str, Any]) -> TrialPlan:
     passes = tuple(
-        PassPlan(**{**item, "instruments": tuple(item["instruments"]), "events": tuple(item["events"])})
+        PassPlan(**{**item, **{name: tuple(item.get(name, ())) for name in ("instruments", "events", "anchors")}})
         for item in data["passes"]
     )
     return TrialPlan(**{**data, "passes": passes})

@@ -24,7 +24,8 @@ Manifest = dict[str, Any]
 def write_manifest(root: Path, manifest: Manifest) -> None:
     """Replace the record's manifest, atomically."""
     temporary = root / (FILE + ".new")
-    with temporary.open("w", encoding="utf-8") as file:
+    # Half a surrogate pair (bytes of a board that were no UTF-8) becomes JSON's own escape, and reads back the same.
+    with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
         json.dump(manifest, file, indent=1, allow_nan=False, ensure_ascii=False)
         file.write("\n")
         file.flush()

@@ -54,7 +54,16 @@ ANALYSIS: Shape = {
         ],
         "unavailable?": [{"what": str, "reason": str}],
     },
-    "board": {"origin": _ORIGINS, "caches?": Each(_NUMBER)},
+    "board": {
+        "origin": _ORIGINS,
+        "caches?": Each(_NUMBER),
+        "ceilings?": [
+            {
+                **dict.fromkeys(("accelerator", "element", "source"), str),
+                **dict.fromkeys(("threads", "mac_per_s", "bytes_per_s"), _NUMBER),
+            }
+        ],
+    },
     "instruments?": Each(
         {
             "kind": str,

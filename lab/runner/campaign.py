@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from instruments.protocol import Instrument
 from lab import __version__
-from lab.boards.protocol import Board
-from lab.errors import ExitCode, HardwareError
+from lab.boards.protocol import Board, Reconnects, Settles
+from lab.errors import ExitCode, HardwareError, LinkLostError
 from lab.record.documents import Fault, Start, Stop, TrialBegin
 from lab.record.writer import RecordWriter
-from lab.runner.one_pass import PassJob, run_pass
+from lab.runner.one_pass import PassJob, PassOutcome, run_pass
 from lab.runner.progress import Progress
 from lab.runner.seeds import derived_seed
 from lab.workloads.protocol import Workload
@@ -22,20 +22,40 @@ from lab.workloads.protocol import Workload
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
-    """What a campaign is run with: the board, the instruments by their names in the bench file, the workload."""
+    """What a campaign is run with: the board, the instruments by their names in the bench file, the workload.
+
+    ``elsewhere`` names the instruments in whose passes the program runs on another board than the bench's, and that
+    board.
+    """
 
     board: Board
     instruments: Mapping[str, Instrument]
     workload: Workload
+    elsewhere: Mapping[str, Board] = field(default_factory=dict)
+
+    @property
+    def boards(self) -> tuple[Board, ...]:
+        """All boards that programs are put on, the bench's own first, each once."""
+        return tuple({id(board): board for board in (self.board, *self.elsewhere.values())}.values())
+
+    def board_of(self, instruments: Sequence[str]) -> Board:
+        """The board on which a pass that these instruments watch runs its program."""
+        return next((self.elsewhere[name] for name in instruments if name in self.elsewhere), self.board)
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """Waits and limits, in board seconds: before the first trial, before each trial, and for each pass."""
+class Conduct:
+    """How a campaign is conducted: waits before the first trial and before each trial and the limit for each pass, in
+    board seconds; and what is done when the link to the board breaks in a pass and comes back."""
 
     warm_up_s: float = 0.0
     cool_down_s: float = 0.0
     deadline_s: float | None = None
+    on_link_loss: Literal["repeat", "go_on", "stop"] = "repeat"
+
+
+ATTEMPTS_ON_LINK_LOSS = 3
+"""So often at most is a pass begun in which the link breaks, within one campaign."""
 
 
 @dataclass(slots=True)
@@ -64,10 +84,11 @@ class CampaignOutcome:
 
 @contextlib.contextmanager
 def held(equipment: Equipment) -> Iterator[None]:
-    """Open board and instruments, and close them again whatever happens, last opened first."""
+    """Open boards and instruments, and close them again whatever happens, last opened first."""
     with contextlib.ExitStack() as stack:
-        stack.callback(equipment.board.close)
-        equipment.board.open()
+        for board in equipment.boards:
+            stack.callback(board.close)
+            board.open()
         for instrument in equipment.instruments.values():
             stack.callback(instrument.close)
             try:
@@ -83,7 +104,7 @@ def held(equipment: Equipment) -> Iterator[None]:
 def run_campaign(
     equipment: Equipment,
     writer: RecordWriter,
-    timing: Timing,
+    conduct: Conduct,
     progress: Progress,
     *,
     attempts: Mapping[str, int],
@@ -101,8 +122,8 @@ def run_campaign(
     outcome = CampaignOutcome("complete")
     try:
         progress.campaign_begins(todo, len(completed), estimated_s)
-        equipment.board.idle(timing.warm_up_s)
-        _run_trials(plan, equipment, writer, timing, progress, attempts, completed, outcome)
+        equipment.board.idle(conduct.warm_up_s)
+        _run_trials(plan, equipment, writer, conduct, progress, attempts, completed, outcome)
     except KeyboardInterrupt:
         outcome.state = "interrupted"
     finally:
@@ -120,7 +141,7 @@ def _run_trials(
     plan: list[dict[str, Any]],
     equipment: Equipment,
     writer: RecordWriter,
-    timing: Timing,
+    conduct: Conduct,
     progress: Progress,
     attempts: Mapping[str, int],
     completed: frozenset[str],
@@ -132,7 +153,8 @@ def _run_trials(
         if not passes:
             continue
         writer.append(TrialBegin(trial_id=trial["trial_id"]))
-        equipment.board.idle(timing.cool_down_s)
+        equipment.board.idle(conduct.cool_down_s)
+        befallen = _settled(equipment.board)
         for item in passes:
             pass_id = item["pass_id"]
             # The kind with its number, not the pass's place in the plan: the same point and repeat draw the same
@@ -143,11 +165,11 @@ def _run_trials(
                 plan=item,
                 attempt=attempts.get(pass_id, 0) + 1,
                 seed=derived_seed(seed, trial["point_id"], trial["repeat"], purpose),
-                deadline_s=timing.deadline_s,
+                deadline_s=conduct.deadline_s,
+                befallen=befallen,
             )
             progress.pass_begins(pass_id, trial["label"])
-            instruments = [equipment.instruments[name] for name in item["instruments"]]
-            ended = run_pass(job, equipment.board, instruments, equipment.workload, writer)
+            ended = _attempted(job, equipment, writer, conduct, progress)
             progress.pass_ends(pass_id, ended.state, ended.faults)
             if ended.state != "done":
                 outcome.failed_passes.append(pass_id)
@@ -155,3 +177,37 @@ def _run_trials(
                 outcome.lost = ended.lost
                 return
         writer.sync()
+
+
+def _settled(board: Board) -> tuple[tuple[str, str], ...]:
+    """Let the board come to rest, if it is one that must. A link that breaks meanwhile shows in the next pass."""
+    if not isinstance(board, Settles):
+        return ()
+    try:
+        return board.settle()
+    except LinkLostError:
+        return ()
+
+
+def _attempted(
+    job: PassJob, equipment: Equipment, writer: RecordWriter, conduct: Conduct, progress: Progress
+) -> PassOutcome:
+    """Run a pass, again where the link broke and the campaign is to repeat it. ``lost`` is left only where the campaign
+    cannot or shall not go on."""
+    board = equipment.board_of(job.plan["instruments"])
+    instruments = [equipment.instruments[name] for name in job.plan["instruments"]]
+    first = job.attempt
+    while True:
+        ended = run_pass(job, board, instruments, equipment.workload, writer)
+        if not isinstance(ended.lost, LinkLostError) or not isinstance(board, Reconnects):
+            return ended
+        progress.step(f"{job.pass_id}: {ended.lost.message}; connecting again")
+        try:
+            board.reconnect()
+        except HardwareError as error:
+            return replace(ended, lost=error)
+        if conduct.on_link_loss == "stop":
+            return ended
+        if conduct.on_link_loss == "go_on" or job.attempt - first + 1 >= ATTEMPTS_ON_LINK_LOSS:
+            return replace(ended, lost=None)
+        job = replace(job, attempt=job.attempt + 1)

@@ -10,10 +10,15 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from instruments.protocol import Probe
-from lab.errors import LabError
+from lab.boards.protocol import Board, ChecksItself
+from lab.errors import HardwareError, LabError
+
+if TYPE_CHECKING:
+    from lab.bench.assemble import AssembledBench
+    from lab.bench.model import Bench
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,15 @@ class Finding:
         return asdict(self)
 
     def line(self) -> str:
-        """For people: a tick or a cross, the name, what was found."""
-        return f"  {'✓' if self.present else '✗'}  {self.group:<6} {self.name:<18} {self.detail}"
+        """For people: a mark, the name, what was found."""
+        return f"  {self.mark}  {self.group:<6} {self.name:<18} {self.detail}"
+
+    @property
+    def mark(self) -> str:
+        """A tick; a cross for what is missing; ``!`` for what is there and worth a thought (it has advice)."""
+        if not self.present:
+            return "✗"
+        return "!" if self.advice else "✓"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +71,82 @@ def host_findings() -> list[Finding]:
 
 
 def bench_findings(path: Path) -> list[Finding]:
-    """A bench's board and instruments, each really asked. Raises :class:`lab.errors.UsageError` for a bad file."""
+    """A bench's boards opened as for a campaign and looked at, its instruments really asked, all closed again.
+
+    A board that cannot be brought into the state that the bench file asks for is opened without that, so that all
+    there is to say is said at once. Raises :class:`lab.errors.UsageError` for a bad file.
+    """
     from lab.bench.assemble import assemble_bench
     from lab.experiment.load import load_bench
 
     bench = load_bench(path)
     try:
-        assembled = assemble_bench(bench, path, campaign_seed=0)
-    except LabError as error:
+        findings, refused = _tried(bench, assemble_bench(bench, path, campaign_seed=0))
+        if refused and (lenient := _asking_nothing(bench)) is not None:
+            further, _ = _tried(lenient, assemble_bench(lenient, path, campaign_seed=0))
+            return list(dict.fromkeys([*findings, *further]))
+    except HardwareError as error:
         return [Finding("bench", bench.bench, False, error.message, error.advice or "")]
-    findings = [_probed(f"{bench.board.kind} board", assembled.board.probe())]
-    findings += [
-        _probed(f"{name} ({bench.instruments[name].kind})", item.probe())
-        for name, item in assembled.instruments.items()
-    ]
     return findings
+
+
+def _asking_nothing(bench: Bench) -> Bench | None:
+    """The bench with a board that is taken as it is, ``None`` if that is what the file says anyway."""
+    state = getattr(bench.board, "state", None)
+    if state is None or state == type(state)():
+        return None
+    return bench.model_copy(update={"board": bench.board.model_copy(update={"state": type(state)()})})
+
+
+def _tried(bench: Bench, assembled: AssembledBench) -> tuple[list[Finding], bool]:
+    """What boards and instruments say, and whether a board that is there did not open."""
+    boards = {f"{bench.board.kind} board": assembled.board}
+    boards |= {f"{name}'s board": board for name, board in assembled.elsewhere.items()}
+    findings: list[Finding] = []
+    begun: list[tuple[str, Board]] = []
+    try:
+        for name, board in boards.items():
+            findings.append(_probed(name, board.probe()))
+            if findings[-1].present:
+                begun.append((name, board))
+                said = _opened(name, board)
+                if said is not None:
+                    return [*findings, said], True
+                findings += _checked(board, f"checks of {name}")
+        for name, item in assembled.instruments.items():
+            findings.append(_probed(f"{name} ({bench.instruments[name].kind})", item.probe()))
+            if findings[-1].present:
+                findings += _checked(item, f"checks of {name}", f"{name}: ")
+    finally:
+        # What was changed on a board is set back even if somebody interrupts this.
+        for name, board in reversed(begun):
+            findings += _closed(name, board)
+    return findings, False
+
+
+def _opened(name: str, board: Board) -> Finding | None:
+    try:
+        board.open()
+    except HardwareError as error:
+        return Finding("bench", f"open {name}", False, error.message, error.advice or "")
+    return None
+
+
+def _checked(item: object, name: str, prefix: str = "") -> list[Finding]:
+    if not isinstance(item, ChecksItself):
+        return []
+    try:
+        return [_probed(f"{prefix}{what}", found) for what, found in item.checks()]
+    except HardwareError as error:
+        return [Finding("bench", name, False, error.message, error.advice or "")]
+
+
+def _closed(name: str, board: Board) -> list[Finding]:
+    try:
+        board.close()
+    except HardwareError as error:
+        return [Finding("bench", f"close {name}", False, error.message, error.advice or "")]
+    return []
 
 
 def _probed(name: str, probe: Probe) -> Finding:
@@ -115,7 +188,7 @@ def _joulescope_devices() -> Finding:
         return Finding("host", "Joulescopes", False, reason[0], "is libusb allowed to open devices here?")
     devices = done.stdout.split()
     detail = ", ".join(devices) if devices else "none connected"
-    advice = "connect one by USB, or use a simulated or replayed bench"
+    advice = "" if devices else "connect one by USB, or use a simulated or replayed bench"
     return Finding("host", "Joulescopes", bool(devices), detail, advice)
 
 
@@ -156,4 +229,5 @@ def _tool(tool: _Tool) -> Finding:
     except (OSError, subprocess.TimeoutExpired) as error:
         return Finding("tool", name, False, f"does not start ({error})", advice)
     said = (done.stdout or done.stderr).strip().splitlines()
-    return Finding("tool", name, done.returncode == 0, said[0] if said else "no version said", advice)
+    works = done.returncode == 0
+    return Finding("tool", name, works, said[0] if said else "no version said", "" if works else advice)

@@ -85,9 +85,12 @@ class ClockNotes:
         return result
 
     def after(self, workdir: str) -> None:
-        """The same after the program, the other way round; then bring its marks."""
+        """The same after the program, the other way round."""
         self._play("after", workdir)
         self._compare("after")
+
+    def collect(self, workdir: str) -> None:
+        """Bring the program's marks."""
         if self._wanted.marks:
             # A program that writes no marks leaves no file; the analysis says what follows from that.
             with contextlib.suppress(FileNotFoundError):
@@ -109,6 +112,7 @@ class ClockNotes:
             env=self.env(workdir),
             workdir=workdir,
             deadline_s=self._wanted.code_s + _CODE_MARGIN_S,
+            collect_later=True,
         )
         stdout, stderr = (self._output / f"coded_load_{phase}.{kind}.txt" for kind in ("stdout", "stderr"))
         result = self._board.run(command, stdout, stderr)

@@ -8,6 +8,7 @@ from lab.bench import boards
 from lab.bench import model as bench_model
 from lab.bench.assemble import assemble_bench
 from lab.bench.recordings import Replay
+from lab.bench.serial_board import SerialBoard
 from lab.config.environment import resolve
 from lab.errors import HardwareError, UsageError
 from lab.experiment import model
@@ -23,7 +24,7 @@ def equip(experiment: model.Experiment, bench: bench_model.Bench, experiment_pat
     """
     assembled = assemble_bench(bench, bench_path, campaign_seed=experiment.seed)
     workload = make_workload(experiment.workload, bench, experiment_path.parent, bench_path.parent)
-    return Equipment(assembled.board, assembled.instruments, workload)
+    return Equipment(assembled.board, assembled.instruments, workload, assembled.elsewhere)
 
 
 def make_workload(
@@ -48,6 +49,9 @@ def make_workload(
                 prepare=workload.prepare,
                 data_env=None if workload.data is None else workload.data.env,
                 data_needs=() if workload.data is None else workload.data.needs,
+                opens_window=workload.opens_window,
+                network=None if workload.network is None else workload.network.dense,
+                element="float32" if workload.network is None else workload.network.element,
             )
         )
     if isinstance(workload, model.ObserveWorkload):
@@ -77,8 +81,8 @@ def _check_reader(name: str) -> None:
 def _tflite_benchmark(workload: model.TfliteBenchmarkWorkload, board: boards.Board, bench_folder: Path) -> Workload:
     from lab.workloads.tflite_benchmark import TfliteBenchmark, TfliteBenchmarkSettings
 
-    if isinstance(board, boards.ReplayBoard | boards.NoBoard):
-        raise HardwareError("nothing can be run on a bench without a board", advice="name another with --bench")
+    if isinstance(board, boards.ReplayBoard | boards.NoBoard | SerialBoard):
+        raise HardwareError("this program runs on boards with Linux only", advice="name another with --bench")
     models = None if isinstance(board, boards.SimulatedBoard) else board.models
     return TfliteBenchmark(
         TfliteBenchmarkSettings(
@@ -87,9 +91,14 @@ def _tflite_benchmark(workload: model.TfliteBenchmarkWorkload, board: boards.Boa
             compression=workload.compression,
             threads=workload.threads,
             accelerator=workload.accelerator,
+            runtime=board.tflite.runtime,
             program=board.tflite.benchmark_model,
+            python=board.tflite.python,
+            xnnpack=board.tflite.xnnpack,
             npu=board.tflite.npu,
+            nnapi_accelerator=board.tflite.nnapi_accelerator,
             delegate=board.tflite.delegate,
+            delegate_options=board.tflite.delegate_options,
             models=None if models is None else resolve(models, bench_folder),
         )
     )

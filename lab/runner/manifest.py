@@ -34,6 +34,12 @@ def new_manifest(root: Path, loaded: LoadedExperiment, plan: Plan, equipment: Eq
         }
         for name, instrument in equipment.instruments.items()
     }
+    for name, elsewhere in equipment.elsewhere.items():
+        instruments[name]["board"] = {
+            "origin": str(elsewhere.origin),
+            "probe": _probe(elsewhere.probe()),
+            "fingerprint": elsewhere.fingerprint(),
+        }
     points = [dict(trial.settings) for trial in plan.trials]
     board = equipment.board
     return {
@@ -57,6 +63,7 @@ def new_manifest(root: Path, loaded: LoadedExperiment, plan: Plan, equipment: Eq
             "probe": _probe(board.probe()),
             "fingerprint": board.fingerprint(),
             "caches": _caches(loaded.bench, board),
+            "ceilings": _ceilings(loaded.bench, board),
         },
         "instruments": instruments,
         "workload": {
@@ -67,15 +74,15 @@ def new_manifest(root: Path, loaded: LoadedExperiment, plan: Plan, equipment: Eq
         "inputs": sorted(equipment.workload.inputs(points)),
         "files": {},
         "versions": versions(),
+        **_offload(loaded, root),
     }
 
 
 def campaign_origin(equipment: Equipment) -> Origin:
     """The origin that the campaign as a whole is stamped with: the furthest from a measurement among its board and its
     instruments that do not merely stand in for counters the board lacks."""
-    origins = [equipment.board.origin]
-    origins += [item.capabilities().origin for item in equipment.instruments.values()]
-    return Origin.furthest(origin for origin in origins if origin is not Origin.EMULATED or len(origins) == 1)
+    watching = [item.capabilities().origin for item in equipment.instruments.values()]
+    return Origin.furthest([equipment.board.origin, *(item for item in watching if item is not Origin.EMULATED)])
 
 
 def versions() -> dict[str, str]:
@@ -87,6 +94,17 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def _offload(loaded: LoadedExperiment, root: Path) -> dict[str, Any]:
+    """The offload scenario that the experiment names, and what its servers were measured to take; else nothing."""
+    if loaded.offload is None:
+        return {}
+    from lab.runner.offload_servers import kept_latencies
+
+    resolved = loaded.offload.resolved()
+    source = _source(loaded.offload.path, loaded.offload.text, resolved)
+    return {"offload": {**source, "servers": kept_latencies(resolved, root.parents[1])}}
 
 
 def _source(path: Path, text: str, resolved: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,3 +119,9 @@ def _caches(bench: Bench, board: Board) -> dict[str, int]:
     """Sizes in bytes: what the board itself knows, and over it what the bench file says."""
     known: dict[str, int] = getattr(board, "caches", {})
     return {**known, **{name: size for name, size in bench.board.caches.model_dump().items() if size is not None}}
+
+
+def _ceilings(bench: Bench, board: Board) -> list[dict[str, Any]]:
+    """What the bench file says of how fast the board is at best; else what a simulated board's model says of itself."""
+    said = [ceiling.model_dump(mode="json") for ceiling in bench.board.ceilings]
+    return said or [dict(ceiling) for ceiling in getattr(board, "ceilings", ())]

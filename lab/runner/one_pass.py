@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from instruments.protocol import Instrument, Observation, PassContext, WatchesProcess, WrapsCommand, is_power_meter
-from lab.boards.protocol import Board, Command, CommandResult
-from lab.errors import HardwareError
+from instruments.protocol import (
+    CountsOnBoard,
+    Instrument,
+    Observation,
+    PassContext,
+    WatchesProcess,
+    WrapsCommand,
+    is_power_meter,
+)
+from lab.boards.protocol import Board, CollectsLater, Command, CommandResult
+from lab.errors import HardwareError, LinkLostError
 from lab.record.documents import Document, Fault, PassBegin, PassEnd, TraceRef
 from lab.record.writer import PassPaths, RecordWriter
 from lab.runner.clock import ClockNotes, gathering
@@ -28,6 +37,8 @@ class PassJob:
     attempt: int
     seed: int
     deadline_s: float | None
+    befallen: tuple[tuple[str, str], ...] = ()
+    """(reason code, detail) of what was wrong with the board before the pass began."""
 
     @property
     def pass_id(self) -> str:
@@ -65,7 +76,8 @@ def run_pass(
         execution.stop_instruments()
     faults = execution.faults()
     if lost is not None:
-        faults.append(_fault(job, board.name, "pass_failed", str(lost)))
+        code = "link_lost" if isinstance(lost, LinkLostError) else "pass_failed"
+        faults.append(_fault(job, board.name, code, str(lost)))
     result = execution.result
     failed = lost is not None or (result is not None and (result.timed_out or result.exit_status != 0))
     state = "failed" if failed else "done"
@@ -110,7 +122,7 @@ class _Execution:
         self._paths = paths
         self._armed: list[Instrument] = []
         self._observations: list[Observation] = []
-        self._board_faults: list[Fault] = []
+        self._board_faults = [_fault(job, board.name, code, detail) for code, detail in job.befallen]
         self._clock = ClockNotes(gathering(writer.manifest, job.plan, board), board, paths.output)
 
     def run(self) -> None:
@@ -129,11 +141,13 @@ class _Execution:
                 self._board.idle(prepared.watch_s)
         idle_s = plan["idle_s"] or 0.0
         if prepared.argv:
+            workdir = self._board.make_workdir(self._job.pass_id)
             if idle_s:
                 self._board.idle(idle_s)
-            self._run_program(prepared)
+            self._run_program(prepared, workdir, collect_later=idle_s > 0)
             if idle_s:
                 self._board.idle(idle_s)
+            self._collect(workdir)
 
     def _start_instruments(self, prepared: Prepared) -> None:
         context = PassContext(
@@ -146,6 +160,7 @@ class _Execution:
             events=tuple(self._job.plan["events"]),
             session=prepared.session,
             session_inferences=prepared.session_inferences,
+            window_only=self._job.plan.get("window_only", False),
         )
         meters = [item.name for item in self._instruments if is_power_meter(item.capabilities())]
         for instrument in self._instruments:
@@ -157,14 +172,27 @@ class _Execution:
         for instrument in self._instruments:
             instrument.start()
 
-    def _run_program(self, prepared: Prepared) -> None:
+    def _run_program(self, prepared: Prepared, workdir: str, *, collect_later: bool) -> None:
         wrappers = [item for item in self._instruments if isinstance(item, WrapsCommand)]
-        workdir = self._board.make_workdir(self._job.pass_id)
         argv = list(prepared.argv)
         for wrapper in wrappers:
             argv = wrapper.wrap(argv, workdir)
         env = {**prepared.env, **self._clock.env(workdir)}
-        command = Command(argv=argv, env=env, workdir=workdir, deadline_s=self._job.deadline_s)
+        counting = [item for item in self._instruments if isinstance(item, CountsOnBoard)]
+        requests = [item.requests() for item in counting]
+        events = tuple(event for asked in requests for event in asked)
+        window_only = self._job.plan.get("window_only", False)
+        command = Command(
+            argv=argv,
+            env=env,
+            workdir=workdir,
+            deadline_s=self._job.deadline_s,
+            events=events,
+            # A wrapper that counts inside the window speaks with the program itself, through pipes of its own.
+            opens_window=prepared.opens_window and (bool(events) or not window_only),
+            window_only=window_only and bool(events),
+            collect_later=collect_later,
+        )
         self._clock.before(workdir)
         result = self._clock.run(command, self._paths.output / STDOUT, self._paths.output / STDERR)
         self.result = result
@@ -177,14 +205,26 @@ class _Execution:
             self._board_faults.append(_fault(self._job, name, "deadline", limit))
         elif result.exit_status != 0:
             self._board_faults.append(_fault(self._job, name, "exit_nonzero", f"exit status {result.exit_status}"))
-        for wrapper in wrappers:
-            for file in wrapper.files():
-                # An absent file is no surprise after a failed program; the instrument says what is missing.
-                with contextlib.suppress(FileNotFoundError):
-                    self._board.fetch(f"{workdir}/{file}", self._paths.output / file)
+        counts = iter(result.counts)
+        for item, asked in zip(counting, requests, strict=True):
+            item.counted(list(itertools.islice(counts, len(asked))))
         for instrument in self._instruments:
             if isinstance(instrument, WatchesProcess):
                 instrument.finished(result.usage)
+
+    def _collect(self, workdir: str) -> None:
+        """Bring what the program and the instruments left on the board: after the idle time, which it would disturb."""
+        if isinstance(self._board, CollectsLater):
+            seen = self._board.collect()
+            self._board_faults += [_fault(self._job, self._board.name, code, detail) for code, detail in seen]
+        self._clock.collect(workdir)
+        for item in self._instruments:
+            if not isinstance(item, WrapsCommand):
+                continue
+            for file in item.files():
+                # An absent file is no surprise after a failed program; the instrument says what is missing.
+                with contextlib.suppress(FileNotFoundError):
+                    self._board.fetch(f"{workdir}/{file}", self._paths.output / file)
 
     def stop_instruments(self) -> None:
         """Stop what was armed, last first; one that fails to stop does not keep the others from stopping."""

@@ -19,7 +19,7 @@ from lab.record.quantity import Origin
 from lab.record.reader import Record
 from lab.record.store import new_record_folder
 from lab.record.writer import RecordWriter
-from lab.runner.campaign import CampaignOutcome, Equipment, Timing, held, run_campaign
+from lab.runner.campaign import CampaignOutcome, Conduct, Equipment, held, run_campaign
 from lab.runner.equip import equip
 from lab.runner.manifest import new_manifest
 from lab.runner.progress import Progress
@@ -47,14 +47,15 @@ def start(loaded: LoadedExperiment, records: Path, cache: Path, progress: Progre
     equipment = equip(loaded.experiment, loaded.bench, loaded.experiment_path, loaded.bench_path)
     with held(equipment):
         progress.step("preparing the workload")
-        equipment.workload.prepare_campaign(equipment.board, cache)
+        for board in equipment.boards:
+            equipment.workload.prepare_campaign(board, cache)
         root = new_record_folder(records, loaded.experiment.experiment)
         writer = RecordWriter(root, new_manifest(root, loaded, plan, equipment))
         _keep_inputs(writer, plan, equipment.workload)
         outcome = run_campaign(
             equipment,
             writer,
-            _timing(loaded.experiment),
+            _conduct(loaded.experiment),
             progress,
             attempts={},
             estimated_s=_wall_time_s(loaded.experiment, loaded.bench, plan, equipment),
@@ -84,7 +85,8 @@ def resume(root: Path, cache: Path, progress: Progress) -> Finished:
     completed = frozenset(record.planned()) - frozenset(missing)
     with held(equipment):
         progress.step("preparing the workload")
-        equipment.workload.prepare_campaign(equipment.board, cache)
+        for board in equipment.boards:
+            equipment.workload.prepare_campaign(board, cache)
         _require_same_program(record, equipment.workload)
         manifest["state"] = "running"
         manifest["files"] = {}
@@ -93,7 +95,7 @@ def resume(root: Path, cache: Path, progress: Progress) -> Finished:
         outcome = run_campaign(
             equipment,
             writer,
-            _timing(experiment),
+            _conduct(experiment),
             progress,
             attempts=record.attempts(),
             completed=completed,
@@ -157,9 +159,10 @@ def estimated(experiment: Experiment, bench: Bench, plan: Plan, workload: Worklo
     return estimate(plan, bench, program_s, warm_up_s=experiment.warm_up, cool_down_s=experiment.cool_down)
 
 
-def _timing(experiment: Experiment) -> Timing:
-    return Timing(
+def _conduct(experiment: Experiment) -> Conduct:
+    return Conduct(
         warm_up_s=experiment.warm_up,
         cool_down_s=experiment.cool_down,
         deadline_s=experiment.deadline,
+        on_link_loss=experiment.on_link_loss,
     )

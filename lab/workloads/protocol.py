@@ -38,6 +38,8 @@ class Prepared:
     """For recorded sessions: the file or folder to replay instead of running anything (``argv`` is then empty)."""
     session_inferences: int | None = None
     """How many inferences a recorded session's windows hold, where the experiment says so."""
+    opens_window: bool = False
+    """The program tells when its window opens and closes (:data:`lab.record.window_gate.LAB_WINDOW`)."""
     watch_s: float = 0.0
     """Without a program: how long the board is left alone and watched."""
     ends_early: bool = False

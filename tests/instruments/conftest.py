@@ -20,12 +20,21 @@ MakeMeter = Callable[..., SimulatedJoulescope]
 def make_context(tmp_path: Path) -> MakeContext:
     """Contexts of different passes in one record."""
 
-    def make(pass_id: str = "t0001.energy", *, seed: int = 11, events: tuple[str, ...] = ()) -> PassContext:
+    def make(
+        pass_id: str = "t0001.energy", *, seed: int = 11, events: tuple[str, ...] = (), window_only: bool = False
+    ) -> PassContext:
         output = tmp_path / "output" / pass_id
         output.mkdir(parents=True, exist_ok=True)
         trace = tmp_path / "traces" / pass_id
         return PassContext(
-            pass_id=pass_id, attempt=1, seed=seed, record_root=tmp_path, output=output, trace=trace, events=events
+            pass_id=pass_id,
+            attempt=1,
+            seed=seed,
+            record_root=tmp_path,
+            output=output,
+            trace=trace,
+            events=events,
+            window_only=window_only,
         )
 
     return make

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -15,9 +16,11 @@ import pytest
 from every_meter import BENCH_KINDS, METERS, RECORDED, VARIANTS, MakeScene
 from meter_scenes import Scene
 from recording_scenes import RecordingScene
+from tcg_programs import build_folder
 
 from instruments.cachegrind import Cachegrind
-from instruments.perf_stat import PerfStat
+from instruments.commands import RunCommand
+from instruments.counters.instrument import Counters
 from instruments.process_resources import ProcessResources
 from instruments.protocol import (
     Instrument,
@@ -29,6 +32,8 @@ from instruments.protocol import (
     WrapsCommand,
     is_power_meter,
 )
+from instruments.tcg.emulator import Emulator
+from instruments.tcg.instrument import ModelledCache, TcgPlugin
 from lab.bench.model import Instrument as BenchInstrument
 from lab.errors import HardwareError
 from lab.record.documents import from_json, to_json
@@ -43,6 +48,9 @@ PERF = """\
 {"counter-value" : "<not supported>", "unit" : "", "event" : "instructions", "pcnt-running" : 100.00}
 """
 CACHEGRIND = "events: Ir I1mr ILmr Dr D1mr DLmr Dw D1mw DLmw\nsummary: 9 8 7 6 5 4 3 2 1\n"
+TCG = '{"format": "lab.tcg/1", "complete": true, "threads": 1, "whole": {"instructions": 3}}'
+LEFT = {"perf.json": PERF, "tcg.json": TCG}
+"""What is in the files that tools leave; anything else is cachegrind's."""
 USAGE = {"elapsed_s": 1.5, "user_s": 1.2, "system_s": 0.1, "peak_rss_bytes": 1e6, "minor_faults": 9.0}
 
 
@@ -50,9 +58,19 @@ def _answers(argv: list[str]) -> tuple[int, str, str]:
     """A board that has every tool."""
     if "--tool=cachegrind" in argv:
         return 0, CACHEGRIND, ""
+    if argv[0].startswith("qemu-"):
+        return _emulates(argv)
     if "-e" in argv:
         return 0, "", "0.49,msec,task-clock,488736,100.00,0.494,CPUs utilized\n"
     return 0, {"uname": "aarch64\n", "cat": "2\n"}.get(argv[0], "tool 1.0\n"), ""
+
+
+def _emulates(argv: list[str]) -> tuple[int, str, str]:
+    """A QEMU with plugins."""
+    for option in [part for part in argv if part.startswith("file=")]:
+        (out,) = re.findall(r"out=([^,]+)", option)
+        Path(out).write_text(TCG, encoding="utf-8")
+    return 0, "qemu-aarch64 version 7.2.22 (a fake)\n", ""
 
 
 def _nothing(argv: list[str]) -> tuple[int, str, str]:
@@ -71,15 +89,20 @@ class ToolScene(Scene):
         if isinstance(self.instrument, WrapsCommand):
             self.instrument.wrap(["program"], "/somewhere")
             for name in self.instrument.files():
-                (context.output / name).write_text(PERF if name == "perf.json" else CACHEGRIND, encoding="utf-8")
+                (context.output / name).write_text(LEFT.get(name, CACHEGRIND), encoding="utf-8")
         if isinstance(self.instrument, WatchesProcess):
             self.instrument.finished(USAGE)
 
 
+def _plugin(run: RunCommand) -> TcgPlugin:
+    return TcgPlugin("tcg", emulator=Emulator("aarch64"), l1d=ModelledCache(32768, 4), cache=build_folder(), run=run)
+
+
 TOOLS: dict[str, MakeScene] = {
-    "perf_stat": lambda *_: ToolScene(PerfStat("perf", core="cortex-a53", run=_answers, slots=6)),
+    "counters": lambda *_: ToolScene(Counters("perf", core="cortex-a53", run=_answers, slots=6)),
     "process_resources": lambda *_: ToolScene(ProcessResources("resources")),
     "cachegrind": lambda *_: ToolScene(Cachegrind("cachegrind", run=_answers)),
+    "tcg_plugin": lambda *_: ToolScene(_plugin(_answers)),
 }
 POWER: dict[str, MakeScene] = METERS | VARIANTS
 ALL = POWER | TOOLS
@@ -403,7 +426,7 @@ def _check_live(shown: LiveReading) -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [lambda run: PerfStat("perf", core="generic", run=run), lambda run: Cachegrind("c", run=run)]
+    "make", [lambda run: Counters("perf", core="generic", run=run), lambda run: Cachegrind("c", run=run), _plugin]
 )
 @pytest.mark.parametrize(
     "run",
@@ -416,7 +439,7 @@ def _check_live(shown: LiveReading) -> None:
     ids=["unreachable", "not installed", "silent", "forbidden"],
 )
 def test_a_missing_tool_is_a_probe_with_advice_not_an_exception(
-    make: Callable[..., PerfStat | Cachegrind], run: Callable[[list[str]], tuple[int, str, str]]
+    make: Callable[..., Counters | Cachegrind | TcgPlugin], run: Callable[[list[str]], tuple[int, str, str]]
 ) -> None:
     instrument = make(run)
     probe = instrument.probe()
@@ -429,7 +452,7 @@ def test_a_missing_tool_is_a_probe_with_advice_not_an_exception(
     assert raised.value.advice == probe.advice
 
 
-@pytest.mark.parametrize("kind", ["perf_stat", "cachegrind"])
+@pytest.mark.parametrize("kind", ["counters", "cachegrind"])
 @pytest.mark.parametrize("content", [None, "", "# started on\n\n", "garbage"])
 def test_a_missing_or_damaged_file_gives_reasons_not_numbers(
     content: str | None, scene: Scene, make_context: MakeContext
@@ -451,7 +474,7 @@ def test_a_missing_or_damaged_file_gives_reasons_not_numbers(
     assert {fault.code for fault in seen.faults} == {"output_unreadable"}
 
 
-@pytest.mark.parametrize("kind", ["perf_stat", "cachegrind"])
+@pytest.mark.parametrize("kind", ["counters", "cachegrind"])
 def test_a_pass_without_events_leaves_the_command_alone(scene: Scene, make_context: MakeContext) -> None:
     instrument = scene.instrument
     assert isinstance(instrument, WrapsCommand)
@@ -463,7 +486,7 @@ def test_a_pass_without_events_leaves_the_command_alone(scene: Scene, make_conte
 
 
 def test_origins_are_what_they_are(kind: str, scene: Scene) -> None:
-    simulated, emulated = ("simulated_joulescope", "simulated_joulescope_with_faults"), ("cachegrind",)
+    simulated, emulated = ("simulated_joulescope", "simulated_joulescope_with_faults"), ("cachegrind", "tcg_plugin")
     expected = (
         Origin.SIMULATED
         if kind in simulated

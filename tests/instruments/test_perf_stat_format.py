@@ -51,7 +51,7 @@ def test_both_layouts_say_the_same(text: str) -> None:
         ("branches", CountState.NOT_COUNTED, None, "1"),
         ("instructions:u", CountState.COUNTED, 13_080_000.0, "1"),
         ("branch-misses", CountState.MULTIPLEXED, 24_000.0, "1"),
-        ("cycles", CountState.ZERO_COUNT, 0.0, "1"),
+        ("cycles", CountState.COUNTED, 0.0, "1"),
         ("context-switches", CountState.COUNTED, 0.0, "1"),
     ]
 
@@ -67,26 +67,6 @@ def test_each_unusable_state_is_a_reason_code() -> None:
 def test_anything_below_the_whole_time_is_multiplexed(share: str) -> None:
     (count,) = parse(f"1000,,instructions,711877,{share},,").counts
     assert count.state is CountState.MULTIPLEXED
-
-
-def test_a_pmu_that_counts_nothing_at_full_time_is_not_believed() -> None:
-    """As an emulated Cortex-A9 does: every count 0, running 100 %."""
-    rows = "\n".join(f"0,,{event},1,100.00,," for event in ("cycles", "instructions", "L1-dcache-load-misses", "r04"))
-    assert {count.state for count in parse(f"12.5,msec,task-clock,1,100.00,,\n{rows}").counts[1:]} == {
-        CountState.ZERO_COUNT
-    }
-    assert {count.state for count in parse(rows).counts} == {CountState.ZERO_COUNT}, "without an anchor neither"
-
-
-def test_zeros_are_true_where_nothing_ran() -> None:
-    counts = parse("0.00,msec,task-clock,0,100.00,,\n0,,instructions,0,100.00,,").counts
-    assert {count.state for count in counts} == {CountState.COUNTED}
-
-
-@pytest.mark.parametrize("event", ["page-faults", "major-faults", "context-switches", "cpu-migrations:u"])
-def test_zeros_of_what_the_kernel_counts_itself_are_true(event: str) -> None:
-    (_, count) = parse(f"12.5,msec,task-clock,1,100.00,,\n0,,{event},1,100.00,,").counts
-    assert (count.state, count.value) == (CountState.COUNTED, 0.0)
 
 
 def test_a_decimal_comma_is_read_and_one_that_is_ambiguous_refused() -> None:
@@ -182,6 +162,25 @@ def test_cores_of_two_kinds() -> None:
     both = find([small, big], "instructions")
     assert both is not None
     assert both.state is CountState.MULTIPLEXED
+
+
+def test_on_arm_perf_may_put_the_pmu_before_a_generic_name() -> None:
+    used = _count("armv8_cortex_a55/instructions/", CountState.COUNTED, 5.0)
+    other = _count("armv8_cortex_a76/instructions/", CountState.NOT_COUNTED)
+    user = _count("armv8_cortex_a55/cycles/u", CountState.COUNTED, 7.0)
+    assert find([other, used, user], "instructions") == used
+    assert find([other, used, user], "cycles:u") == user
+
+
+def test_an_event_and_the_same_for_user_space_alone_are_two() -> None:
+    both, user = _count("instructions", CountState.COUNTED, 9.0), _count("instructions:u", CountState.COUNTED, 5.0)
+    assert find([both, user], "instructions") == both
+    assert find([both, user], "instructions:u") == user
+
+
+def test_an_event_that_was_asked_for_twice_is_one() -> None:
+    twice = [_count("instructions:u", CountState.COUNTED, 5.0)] * 2
+    assert find(twice, "instructions") == twice[0]
 
 
 def test_reads_what_it_finds_on_disk(tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from instruments.ppk2 import port as ports
 from instruments.ppk2.instrument import Ppk2
-from instruments.ppk2.port import Kit, PortLostError
+from instruments.ppk2.port import Kit
 from instruments.ppk2.settings import Ppk2Settings
 from instruments.protocol import Accuracy, Observation, PassContext, RangeAccuracy, ShowsLive
+from instruments.serial_port import PortLostError
 from instruments.stream_presence import Patience
 from lab.errors import HardwareError
 from lab.record.documents import Mark

@@ -18,10 +18,11 @@ from instruments.ppk2.calibration import FULL_SCALE_A, MetadataError, parse_meta
 from instruments.ppk2.commands import set_voltage
 from instruments.ppk2.frames import LEFT_OUT, FrameDecoder, Run, counters
 from instruments.ppk2.intake import Converter
-from instruments.ppk2.port import Kit, PortLostError, SerialPort, choose
+from instruments.ppk2.port import Kit, SerialPort, choose
 from instruments.ppk2.settings import Ppk2Settings
 from instruments.ppk2.timeline import Placed, Timeline
 from instruments.protocol import Accuracy
+from instruments.serial_port import PortLostError
 from lab.errors import HardwareError, UsageError
 
 NOTHING_KNOWN = Accuracy({}, 50, "placeholder")

@@ -28,6 +28,7 @@ from lab.boards.simulated.benchmark import (
     SimulatedBenchmark,
     Throttle,
 )
+from lab.boards.simulated.ceilings import modelled_ceilings
 from lab.boards.simulated.clock import BoardClock, ClockSettings, ClockStep
 from lab.boards.simulated.console import Console, Ended
 from lab.boards.simulated.constants import IMX8MP, BoardConstants
@@ -122,6 +123,11 @@ class SimulatedBoard:
         """Sizes of the modelled core's caches, in bytes."""
         cpu = self._settings.constants.cpu
         return {"l1d": cpu.l1d_bytes, "l2": cpu.l2_bytes}
+
+    @property
+    def ceilings(self) -> tuple[dict[str, Any], ...]:
+        """What the model computes and moves at best: the roofs over its own operators, for each number of threads."""
+        return modelled_ceilings(self._settings.constants)
 
     def probe(self) -> Probe:
         """Always there."""

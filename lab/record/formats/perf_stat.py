@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-FILE_NAME = "perf.json"
-"""What the file is called in a pass's output folder."""
+FILE_NAME, SEPARATED_FILE_NAME = "perf.json", "perf.csv"
+"""What the file is called in a pass's output folder, by its layout."""
 
 FULL_TIME_PCT = 100.0
 """A counter that was on the PMU for less than this share of the time gives an extrapolated count."""
@@ -40,11 +40,7 @@ SOFTWARE_EVENTS = frozenset(
         "task-clock",
     }
 )
-"""Events that the kernel counts itself, without a PMU (perf-list(1), "software events").
-
-Their zero is true. Of any other event, a count of zero where work was done is a defect of the counter: no program
-runs without instructions, loads or cache misses.
-"""
+"""Events that the kernel counts itself, without a PMU (perf-list(1), "software events"). Their zero is true."""
 
 _TIME_UNITS_S = {"nsec": 1e-9, "ns": 1e-9, "usec": 1e-6, "msec": 1e-3, "sec": 1.0}
 
@@ -56,7 +52,6 @@ class CountState(StrEnum):
     NOT_SUPPORTED = "not_supported"
     NOT_COUNTED = "not_counted"
     MULTIPLEXED = "multiplexed"
-    ZERO_COUNT = "zero_count"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +59,8 @@ class PerfCount:
     """One row: an event and its count.
 
     ``event`` is as perf printed it, with PMU and modifiers (``armv8_cortex_a53/l2d_cache_refill/``,
-    ``instructions:u``). ``value`` is in ``unit``: ``1`` for counts, ``s`` for times; it is there for ``counted``, for
-    ``multiplexed`` (extrapolated by the kernel) and for ``zero_count`` (0.0), and ``None`` otherwise. ``running_pct``
+    ``instructions:u``). ``value`` is in ``unit``: ``1`` for counts, ``s`` for times; it is there for ``counted`` and
+    for ``multiplexed`` (extrapolated by the kernel), and ``None`` otherwise. ``running_pct``
     is the share of the time that the event was on the PMU; perf says 100 also of events that are not supported.
     ``spread_pct`` is the relative standard deviation over repetitions (``-r``), and ``interval_s`` the row's instant
     when counts were printed at intervals (``-I``).
@@ -112,7 +107,7 @@ def parse(text: str, separator: str = ",") -> PerfStatFile:
             continue
         if count is not None:
             counts.append(count)
-    return PerfStatFile(tuple(_zeros_flagged(counts)), tuple(problems))
+    return PerfStatFile(tuple(counts), tuple(problems))
 
 
 def find(counts: Iterable[PerfCount], event: str) -> PerfCount | None:
@@ -124,9 +119,13 @@ def find(counts: Iterable[PerfCount], event: str) -> PerfCount | None:
     core (``cpu_core/…/``, ``cpu_atom/…/``), the one that counted is taken if all others never ran; otherwise the
     counts are of a share of the time each, and the state is ``multiplexed``.
     """
-    rows = [count for count in counts if _matches(count.event, event)]
+    counts = list(counts)
+    rows = [count for count in counts if count.event == event] or [
+        count for count in counts if _matches(count.event, event)
+    ]
     if not rows:
         return None
+    rows = list({row.event: row for row in reversed(rows)}.values())[::-1]  # an event may have been asked for twice
     ran = [row for row in rows if row.state is not CountState.NOT_COUNTED]
     if len(ran) <= 1:
         return (ran or rows)[0]
@@ -143,9 +142,10 @@ def find(counts: Iterable[PerfCount], event: str) -> PerfCount | None:
 def _matches(printed: str, asked: str) -> bool:
     if printed == asked or _without_modifier(printed) == asked:
         return True
-    # On machines with two kinds of cores perf prints cpu_core/instructions/ for the event instructions.
-    inner = re.fullmatch(r"cpu_\w+/([^/]*)/[a-zA-Z]*", printed)
-    return inner is not None and inner.group(1) == asked
+    # With several kinds of cores perf prints cpu_core/instructions/ for the event instructions, on Arm
+    # armv8_cortex_a53/instructions/.
+    inner = re.fullmatch(r"\w+/([^/]*)/([a-zA-Z]*)", printed)
+    return inner is not None and asked in (inner[1], f"{inner[1]}:{inner[2]}")
 
 
 def _without_modifier(event: str) -> str:
@@ -278,23 +278,3 @@ def _number(printed: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{printed!r} is too large")
     return value
-
-
-def _zeros_flagged(counts: Sequence[PerfCount]) -> list[PerfCount]:
-    """The same counts, zeros that cannot be true marked as such.
-
-    The anchor is the task clock, which the kernel keeps without a PMU: if it stood still, nothing ran and zeros are
-    honest. Without one, or with one that ran, they are not.
-    """
-    ran: Mapping[float | None, bool] = {
-        count.interval_s: bool(count.value) for count in counts if _without_modifier(count.event) == "task-clock"
-    }
-    return [
-        replace(count, state=CountState.ZERO_COUNT)
-        if count.value == 0
-        and count.state in (CountState.COUNTED, CountState.MULTIPLEXED)
-        and _without_modifier(count.event) not in SOFTWARE_EVENTS
-        and ran.get(count.interval_s, True)
-        else count
-        for count in counts
-    ]

@@ -147,10 +147,10 @@ static int train(int count, char **arguments)
                  order_open(&order, options.order, options.order_path, options.seed, digits.train.count,
                             options.epochs, &error) &&
                  trainer_make(&trainer, &network, &error);
-    mark("window_begin");
-    int code = ready ? run_epochs(&options, &trainer, &digits, &order, &outcome, &error) : EXIT_WRONG_INPUT;
-    mark("window_end");
-    if (code == EXIT_DONE && !marks_save(&error))
+    bool watched = ready && window_open(&error);
+    int code = watched ? run_epochs(&options, &trainer, &digits, &order, &outcome, &error)
+                       : (ready ? EXIT_OTHER : EXIT_WRONG_INPUT);
+    if (code == EXIT_DONE && (!window_close(&error) || !marks_save(&error)))
         code = EXIT_OTHER;
     if (code == EXIT_DONE && options.net != NULL && !netfile_write(options.net, &network, &error))
         code = EXIT_OTHER;
