@@ -2,22 +2,29 @@
 
 A count of a whole process holds start-up, model loading and warm-up too. Where a second pass with fewer inferences
 was made (the *baseline*), the difference per inference is free of them: (count − count₀)/(N − N₀); the whole process's
-count stands beside it under a name of its own, because for page faults it is the one that says something. Without a
-baseline a count is stated per process, with that written into its scope.
+count stands beside it under a name of its own, because for page faults it is the one that says something. What was
+counted in the program's window alone is divided by the inferences in it. Without either a count is stated per process,
+with that written into its scope.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from analysis.measured import Measured, stated
 from analysis.readers.program_output import ProgramOutput
-from analysis.verdicts import PROCESS_SUFFIX
 from lab.record.documents import Reading
 from lab.record.quantity import Origin
 from lab.record.reasons import REASONS
+from lab.record.timed import PROCESS_SUFFIX
 
-PER_PROCESS = "per process"
+PER_PROCESS, PER_WINDOW = "per process", "per window"
+CPU_SIDE = "CPU side only"
+"""Added to the scope where an accelerator did part of the work: no counter of the CPU saw that part."""
+
+_CPU = frozenset({"", "cpu", "none"})
 
 
 def counter_quantities(
@@ -28,15 +35,24 @@ def counter_quantities(
     pass_id: str,
     origin: Origin,
     codes: Iterable[str],
+    accelerated: bool = False,
+    per_process: bool = False,
 ) -> list[Measured]:
     """The counts of one counter pass, one for each reading.
 
     ``baseline`` holds the readings and the output of the pass with fewer inferences, ``None`` if none was asked for.
-    ``codes`` are the reason codes that befell either pass.
+    ``codes`` are the reason codes that befell either pass. ``accelerated``: an NPU or GPU did part of the work;
+    ``per_process``: the experiment states results for the whole of what ran.
     """
     codes = tuple(codes)
+    readings = [_with_scope(reading, CPU_SIDE) for reading in readings] if accelerated else readings
     if baseline is None:
-        return [_per_process(reading, pass_id, origin, codes) for reading in readings]
+        return [
+            _in_window(reading, output, pass_id, origin, codes)
+            if _is_windowed(reading) and not per_process
+            else _per_process(reading, pass_id, origin, codes)
+            for reading in readings
+        ]
     before = {(item.instrument, item.name): item for item in baseline[0]}
     runs = _more_runs(output, baseline[1])
     per_inference = [
@@ -58,7 +74,7 @@ def _more_runs(output: ProgramOutput, baseline: ProgramOutput) -> int | None:
 
 
 def _per_process(reading: Reading, pass_id: str, origin: Origin, codes: tuple[str, ...], suffix: str = "") -> Measured:
-    scope = f"{reading.scope}, {PER_PROCESS}" if reading.scope else PER_PROCESS
+    scope = _with_scope(reading, PER_WINDOW if _is_windowed(reading) else PER_PROCESS).scope
     return stated(
         reading.name + suffix,
         reading.value,
@@ -70,6 +86,29 @@ def _per_process(reading: Reading, pass_id: str, origin: Origin, codes: tuple[st
         unexplained="not_counted",
         source=reading.instrument,
         scope=scope,
+    )
+
+
+def _in_window(
+    reading: Reading, output: ProgramOutput, pass_id: str, origin: Origin, codes: tuple[str, ...]
+) -> Measured:
+    """The count of the window, for each of the inferences in it."""
+    reasons = [*codes, *_known(reading.reasons)]
+    value = None
+    if not output.inferences:
+        reasons.append("count_missing")
+    elif reading.value is not None:
+        value = reading.value / output.inferences
+    return stated(
+        reading.name,
+        value,
+        reading.unit,
+        pass_id=pass_id,
+        origin=origin,
+        reasons=reasons,
+        unexplained="not_counted",
+        source=reading.instrument,
+        scope=reading.scope,
     )
 
 
@@ -105,6 +144,22 @@ def _per_inference(
         source=reading.instrument,
         scope=reading.scope,
     )
+
+
+def is_accelerated(workload: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    """Did something else than the CPU work on it? ``workload`` is the experiment's, ``settings`` the trial's."""
+    asked = str(workload.get("accelerator", settings.get("accelerator", "cpu")))
+    for name, value in settings.items():
+        asked = asked.replace(f"{{{name}}}", str(value))
+    return asked.lower() not in _CPU
+
+
+def _is_windowed(reading: Reading) -> bool:
+    return bool(reading.details.get("window_only"))
+
+
+def _with_scope(reading: Reading, part: str) -> Reading:
+    return replace(reading, scope=f"{reading.scope}, {part}" if reading.scope else part)
 
 
 def _known(codes: Iterable[str]) -> tuple[str, ...]:

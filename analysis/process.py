@@ -50,9 +50,7 @@ def process(record: Record) -> Results:
     covariates = Covariates.of(record)
     trials: list[Mapping[str, Any]] = manifest["plan"]["trials"]
     rows = [
-        Row(trial, item)
-        for trial in trials
-        for item in (*trial_quantities(campaign, trial), *covariates.quantities(trial))
+        Row(trial, item) for trial in trials for item in covariates.joined(trial, trial_quantities(campaign, trial))
     ]
     resolved = manifest["experiment"].get("resolved") or {}
     factors = _factors(resolved, trials)

@@ -98,6 +98,9 @@ def latency_budget(latency_s: float, output: ProgramOutput) -> Budget:
             note=f"assumed: ±{1e6 * BOARD_CLOCK:g} ppm",
         )
     ]
+    if output.resolution_s is not None:
+        note = "each inference's duration is a whole number of ticks; taken as if all were wrong the same way"
+        terms.append(Term("tick", rectangular(output.resolution_s), "B", common=True, note=note))
     spread_s, count = output.value("latency_std_s"), output.inferences
     if spread_s is not None and count is not None and count > 1:
         note = f"{count} inferences"

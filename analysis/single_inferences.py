@@ -35,6 +35,7 @@ from analysis.trace_energy import window_energies
 from analysis.uncertainty import Budget, Term, rectangular
 from analysis.verdicts import coverage_reasons, mixes_ranges
 from analysis.windows import pass_stretches
+from analysis.withholding import board_is_emulated
 from lab.errors import DataError
 from lab.record.documents import TraceRef
 from lab.record.quantity import Origin
@@ -213,9 +214,12 @@ def write_inferences(record: Record) -> tuple[Path, ...]:
 
 
 def inference_table(record: Record) -> pd.DataFrame | None:
-    """Every single inference of a record, a row each; ``None`` where no line of the bench tells of them."""
+    """Every single inference of a record, a row each; ``None`` where no line of the bench tells of them, or the board
+    is an emulated one, whose energies and times are not stated."""
     import pandas as pd
 
+    if board_is_emulated(record.manifest):
+        return None
     traces = [
         (data, ref, channel)
         for data in record.passes().values()

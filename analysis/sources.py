@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 WHOLE = "board"
 """The scope that comes first."""
+_COUNTS_NOT = frozenset({"not_supported", "zero_count", "pmu_dead"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,9 @@ class Part:
 
     @property
     def name(self) -> str:
-        """``soc_meter (soc)``; empty for all there is."""
-        return f"{self.source} ({self.scope})" if self.scope and self.scope != self.source else self.source
+        """``soc_meter (soc)``; empty for all there is. Of a scope with particulars its first part is enough here."""
+        scope = self.scope.partition(",")[0]
+        return f"{self.source} ({scope})" if scope and scope != self.source else self.source
 
     def titled(self, title: str) -> str:
         """The title with the source behind it, where it needs one."""
@@ -50,12 +52,16 @@ class Part:
 def parts_of(summary: pd.DataFrame, quantities: Iterable[str]) -> list[Part]:
     """A part for each source where some of the quantities have several of one origin, else one part that is all.
 
+    A source that does not count one of the quantities at all has no part: it has nothing to be compared or drawn.
+
     Several sources of different origin (counters that were measured here and emulated there) are told apart by that
     already. The part of the whole board comes first, then the order of the table.
     """
     if summary.empty:
         return [Part()]
-    kinds = summary.loc[summary["quantity"].isin(set(quantities)), ["quantity", "origin", "source", "scope"]]
+    chosen = summary.loc[summary["quantity"].isin(set(quantities))]
+    kinds = chosen[["quantity", "origin", "source", "scope"]]
+    unable = _unable(chosen)
     rows = kinds.drop_duplicates().to_dict("records")
     found: dict[tuple[str, str], dict[str, str]] = {}
     for row in rows:
@@ -64,7 +70,9 @@ def parts_of(summary: pd.DataFrame, quantities: Iterable[str]) -> list[Part]:
     several = {source: scope for sources in found.values() if len(sources) > 1 for source, scope in sources.items()}
     if not several:
         return [Part()]
-    ordered = sorted(several, key=lambda source: several[source] != WHOLE)
+    unable |= _lacking(chosen, frozenset(several))
+    able = [source for source in several if source not in unable] or list(several)
+    ordered = sorted(able, key=lambda source: several[source] != WHOLE)
     return [
         Part(source, several[source], frozenset(several) - {source}, first=place == 0)
         for place, source in enumerate(ordered)
@@ -76,6 +84,21 @@ def each_part(summary: pd.DataFrame, quantities: Iterable[str]) -> Iterator[tupl
     for quantity in quantities:
         for part in parts_of(summary, [quantity]):
             yield quantity, part
+
+
+def _unable(rows: pd.DataFrame) -> set[str]:
+    """The sources that have one of the quantities at no point, because they have no counter for it or one that does not
+    count."""
+    lacking = rows["reasons"].map(lambda cell: isinstance(cell, str) and not _COUNTS_NOT.isdisjoint(cell.split(";")))
+    by_quantity = lacking.groupby([rows["quantity"], rows["source"]]).all()
+    return {str(key[1]) for key, lacks in zip(by_quantity.index.to_list(), by_quantity.to_list(), strict=True) if lacks}
+
+
+def _lacking(rows: pd.DataFrame, several: frozenset[str]) -> set[str]:
+    """Those of ``several`` sources that were not asked for a quantity which only others of them give."""
+    of = rows["source"].map(lambda cell: cell if isinstance(cell, str) else "")
+    given = [set(sources) for _, sources in of.groupby(rows["quantity"])]
+    return {source for source in several if any(source not in names and names <= several for names in given)}
 
 
 def _text(row: Mapping[Any, Any], key: str) -> str:

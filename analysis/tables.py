@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.measured import Measured
 from analysis.naming import RECORDED
 from analysis.uncertainty import Budget, PointResult, coverage_factor, point_result
+from lab.record.printable import printable
 from lab.record.quantity import Quantity, Verdict
 from lab.record.reasons import verdict_of
 
@@ -257,7 +258,13 @@ def _series(name: str, values: Sequence[Any]) -> pd.Series[Any]:
         return pd.Series(values, dtype="Int64")
     if name == "counted":
         return pd.Series(values, dtype="bool")
-    return pd.Series(values, dtype="str")
+    return pd.Series(_texts(values), dtype="str")
+
+
+def _texts(values: Sequence[Any]) -> list[Any]:
+    """Texts as a table may hold them: a file's name that is no UTF-8 could not even be written."""
+    known = {value: printable(value) for value in set(values) if isinstance(value, str)}
+    return [known.get(value, value) for value in values]
 
 
 def _factor_series(values: Sequence[Any]) -> pd.Series[Any]:
@@ -271,4 +278,4 @@ def _factor_series(values: Sequence[Any]) -> pd.Series[Any]:
         return pd.Series(values, dtype="Int64")
     if kinds and kinds <= {int, float}:
         return pd.Series([float("nan") if value is None else value for value in values], dtype="float64")
-    return pd.Series([None if value is None else str(value) for value in values], dtype="str")
+    return pd.Series(_texts([None if value is None else str(value) for value in values]), dtype="str")

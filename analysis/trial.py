@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis import naming, replay
+from analysis import anchors, naming, replay
+from analysis.agreement import differences
 from analysis.alignment import OBSERVED
-from analysis.counters import counter_quantities
+from analysis.counters import counter_quantities, is_accelerated
 from analysis.derived import energy_delay, energy_delay_budget
 from analysis.energy_pass import energy_quantities, no_power
 from analysis.measured import Measured, measured, missing
@@ -18,9 +19,11 @@ from analysis.readers import RECORDED
 from analysis.readers.program_output import ProgramOutput
 from analysis.single_inferences import no_single_inferences
 from analysis.uncertainty import Budget, Term
-from analysis.verdicts import PROCESS_SUFFIX, known_codes
+from analysis.verdicts import known_codes
+from analysis.withholding import withheld
 from lab.record.quantity import Origin, Quantity
 from lab.record.reader import PassData, Record
+from lab.record.timed import PROCESS_SUFFIX
 
 BASELINE = ".baseline"
 LATENCY = (("latency_s", "s"),)
@@ -41,12 +44,16 @@ class Campaign:
     passes: Mapping[str, PassData]
     board_origin: Origin
     origins: Mapping[str, Origin]
+    stated_origins: Mapping[str, Origin]
+    """The origin that each counting instrument states of itself, whatever the board."""
     reader: str
     workload: str
     names: Mapping[str, str]
     """What quantities of an energy pass are called instead, where nothing is counted in its window."""
     unavailable: tuple[tuple[str, str], ...]
     planned: frozenset[str]
+    asked: Mapping[str, Any]
+    """The experiment's workload, as resolved."""
 
     @classmethod
     def of(cls, record: Record) -> Campaign:
@@ -64,11 +71,13 @@ class Campaign:
             passes=record.passes(),
             board_origin=board,
             origins=origins,
+            stated_origins=_counting(manifest, board),
             reader=str(manifest["workload"].get("reader") or "none"),
             workload=str(manifest["workload"].get("kind") or ""),
             names=_names(resolved),
             unavailable=lost,
             planned=frozenset(record.planned()),
+            asked=resolved,
         )
 
     @property
@@ -98,11 +107,13 @@ def trial_quantities(campaign: Campaign, trial: Mapping[str, Any]) -> list[Measu
     counted = False
     seen_events: set[tuple[str, str]] = set()
     has_latency = any(plan["kind"] == "latency" for plan in plans)
+    doubtful = _unlike_passes(campaign, plans)
+    accelerated = is_accelerated(campaign.asked, trial.get("settings") or {})
     for plan in plans:
         data = campaign.passes.get(plan["pass_id"])
         if plan["kind"] == "counters":
             if not plan["baseline"]:
-                found += _first_of(_counters(campaign, plan, data), seen_events)
+                found += _first_of(_counters(campaign, plan, data, doubtful, accelerated), seen_events)
             continue
         if data is None:
             found += _missing_pass(campaign, plan, latency=plan["kind"] == "latency" or not has_latency)
@@ -118,8 +129,25 @@ def trial_quantities(campaign: Campaign, trial: Mapping[str, Any]) -> list[Measu
             if not campaign.per_process:
                 counted = True
                 found = _counts_of_energy(campaign, data, output, found)
+    found += differences(found, campaign.stated_origins)
     found += _unavailable(campaign, trial)
-    return naming.renamed([*found, *_products(found)], campaign.names)
+    named = naming.renamed([*found, *_products(found)], campaign.names)
+    return withheld(named, campaign.board_origin)
+
+
+def _counting(manifest: Mapping[str, Any], board: Origin) -> dict[str, Origin]:
+    names = {
+        name
+        for trial in manifest["plan"]["trials"]
+        for plan in trial["passes"]
+        if plan["kind"] == "counters"
+        for name in plan["instruments"]
+    }
+    entries = manifest.get("instruments") or {}
+    return {
+        name: Origin(((entries.get(name) or {}).get("capabilities") or {}).get("origin") or board)
+        for name in sorted(names)
+    }
 
 
 def _names(workload: Mapping[str, Any]) -> Mapping[str, str]:
@@ -191,8 +219,27 @@ def _energy(campaign: Campaign, data: PassData, output: ProgramOutput) -> list[M
     return found
 
 
-def _counters(campaign: Campaign, plan: Mapping[str, Any], data: PassData | None) -> list[Measured]:
-    """The counts of one counter pass and of its baseline; of events without a reading, the reason why."""
+def _unlike_passes(campaign: Campaign, plans: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """Counter passes of a trial that did not do the same work, by what their anchors say."""
+    names: set[str] = set()
+    for baseline in (False, True):
+        ids = [plan["pass_id"] for plan in plans if plan["kind"] == "counters" and plan["baseline"] is baseline]
+        done = {pass_id: campaign.passes[pass_id].readings for pass_id in ids if pass_id in campaign.passes}
+        names |= anchors.disagreeing(done, emulated=campaign.board_origin is Origin.EMULATED)
+    return frozenset(names)
+
+
+def _counters(
+    campaign: Campaign,
+    plan: Mapping[str, Any],
+    data: PassData | None,
+    doubtful: frozenset[str],
+    accelerated: bool,
+) -> list[Measured]:
+    """The counts of one counter pass and of its baseline; of events without a reading, the reason why.
+
+    What was counted only to check the others (the plan's ``anchors``) is not stated.
+    """
     pass_id = str(plan["pass_id"])
     baseline_id = pass_id + BASELINE
     planned = baseline_id in campaign.planned
@@ -200,8 +247,9 @@ def _counters(campaign: Campaign, plan: Mapping[str, Any], data: PassData | None
     source = plan["instruments"][0] if plan["instruments"] else ""
     origin = campaign.origin(source)
     suffixes = ("", PROCESS_SUFFIX) if planned else ("",)
+    events = [event for event in plan["events"] if event not in plan.get("anchors", ())]
     if data is None or (planned and before is None):
-        return _events_missing(plan, plan["events"], origin, source, ("pass_missing",), suffixes)
+        return _events_missing(plan, events, origin, source, ("pass_missing",), suffixes)
     codes = pass_codes(data)
     baseline = None
     output = campaign.output(data)
@@ -209,10 +257,20 @@ def _counters(campaign: Campaign, plan: Mapping[str, Any], data: PassData | None
     if before is not None:
         baseline = (before.readings, campaign.output(before))
         codes += pass_codes(before) + baseline[1].reasons
-    asked = set(plan["events"])
-    readings = [item for item in data.readings if item.name in asked]
-    found = counter_quantities(readings, output, baseline, pass_id=pass_id, origin=origin, codes=codes)
-    absent = [event for event in plan["events"] if event not in {item.name for item in readings}]
+    if doubtful & {pass_id, baseline_id}:
+        codes += (anchors.CODE,)
+    readings = [item for item in data.readings if item.name in events]
+    found = counter_quantities(
+        readings,
+        output,
+        baseline,
+        pass_id=pass_id,
+        origin=origin,
+        codes=codes,
+        accelerated=accelerated,
+        per_process=campaign.per_process,
+    )
+    absent = [event for event in events if event not in {item.name for item in readings}]
     return found + _events_missing(plan, absent, origin, source, codes or ("not_counted",), suffixes)
 
 

@@ -15,16 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from lab.record.reasons import REASONS
+from lab.record.timed import ENERGY_PREFIXES, PROCESS_SUFFIX, TIME_PREFIXES, is_clock_event
 
-ENERGY_PREFIXES = ("energy_", "power_", "edp_", "ed2p_")
 NET_PREFIXES = ("energy_net_", "edp_net_", "ed2p_net_")
-TIME_PREFIXES = ("latency_", "edp_", "ed2p_")
 PROCESS_TIMES = frozenset({"elapsed_s", "user_s", "system_s", "window_s"})
-PROCESS_SIZES = frozenset({"peak_rss_bytes", "accuracy"})
-CLOCK_EVENTS = frozenset({"task-clock", "cpu-clock", "cycles", "ref-cycles", "bus-cycles", "duration_time"})
-
-PROCESS_SUFFIX = "_process"
-"""``page-faults_process``: the count of the whole process, where ``page-faults`` is the one per inference."""
+PROCESS_SIZES = frozenset({"peak_rss_bytes", "memory_load_bytes", "memory_peak_bytes", "accuracy"})
 
 SINGLE_PREFIXES = ("energy_inference_", "latency_inference_")
 """What is known of single inferences: their energies and times, both from the trace."""
@@ -63,7 +58,7 @@ def _is_timed(quantity: str) -> bool:
         is_energy(quantity)
         or quantity.startswith(TIME_PREFIXES)
         or quantity in PROCESS_TIMES
-        or quantity.removesuffix(PROCESS_SUFFIX) in CLOCK_EVENTS
+        or is_clock_event(quantity)
     )
 
 
@@ -141,7 +136,7 @@ SUFFERS: Mapping[str, Suffers] = {
     "idle_too_short": _is_net,
     "count_missing": _is_per_inference,
     # the board: whatever takes time
-    "throttled": _is_timed,
+    **dict.fromkeys(("throttled", "too_hot", "governor_changed", "state_unread"), _is_timed),
 }
 """Reason code → the quantities of the pass that suffer. A code that is not here befalls the whole pass."""
 

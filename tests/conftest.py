@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from lab.boards.qemu.guests import Guest
 
 
 def pytest_configure() -> None:
@@ -13,3 +20,27 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def qemu_a53() -> Iterator[Guest]:
+    """The emulated board qemu-a53, up; the test is skipped where it cannot be had."""
+    yield from _emulated("qemu-a53")
+
+
+@pytest.fixture(scope="session")
+def qemu_imx8mp() -> Iterator[Guest]:
+    """The emulated board qemu-imx8mp."""
+    yield from _emulated("qemu-imx8mp")
+
+
+@pytest.fixture(scope="session")
+def qemu_imx6() -> Iterator[Guest]:
+    """The emulated board qemu-imx6; for slow tests."""
+    yield from _emulated("qemu-imx6")
+
+
+def _emulated(name: str) -> Iterator[Guest]:
+    from emulated_boards import emulated_board
+
+    yield from emulated_board(name)

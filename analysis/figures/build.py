@@ -28,6 +28,7 @@ from analysis.figures.names import quantity_title
 from analysis.figures.style import drawing, png_bytes, sorted_origins, svg_text
 from analysis.figures.units import tick_text
 from analysis.sources import WHOLE, Part, parts_of
+from analysis.withholding import board_is_emulated, refusal
 from lab.errors import DataError
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def write_figures(record_root: Path, manifest: Mapping[str, Any], tables: Result
     """Draw every figure of a record into ``figures/`` as PNG and SVG, and say what was drawn.
 
     The same record gives the same bytes. Figures of an earlier call that are not drawn now are removed, so that the
-    folder never shows what the results no longer say.
+    folder never shows what the results no longer say. Of an emulated board there is no power trace and no budget to
+    draw, and figures of its times are refused.
     """
     matrix = matrix_of(manifest)
     folder = record_root / FOLDER
@@ -91,21 +93,33 @@ def write_figures(record_root: Path, manifest: Mapping[str, Any], tables: Result
                 files.append(FigureFile(name, title, "", kind, missing="its name cannot be a file's name"))
             elif draw is None:
                 files.append(FigureFile(name, title, "", kind, missing=f"unknown kind of figure {kind!r}"))
+            elif refused := refusal(_quantities(entry), manifest, tables.summary):
+                files.append(FigureFile(name, title, "", kind, missing=refused))
             else:
                 for part in parts_of(tables.summary, _quantities(entry)):
                     drawing_of = partial(draw, _Tables.of(tables, part), matrix, {**entry, "title": part.titled(title)})
                     files.append(_write(folder, name + part.suffix, kind, part.titled(title), drawing_of))
-        for part in parts_of(tables.summary, _BUDGET_QUANTITIES):
-            budget = partial(_budget, _Tables.of(tables, part), matrix, part)
-            title = part.titled("Uncertainty budget")
-            files.append(_write(folder, f"uncertainty_budget{part.suffix}", "budget", title, budget))
-        files += _inferences(folder, record_root, tables, matrix)
-        trace = partial(_trace, record_root, manifest, tables, matrix)
-        files.append(_write(folder, "example_trace", "trace", "One energy pass", trace))
+        if not board_is_emulated(manifest):
+            files += _own_figures(folder, record_root, manifest, tables, matrix)
     written = {path for file in files for path in (file.png, file.svg) if path is not None}
     for path in folder.iterdir():
         if path.suffix in {".png", ".svg"} and path not in written:
             path.unlink()
+    return files
+
+
+def _own_figures(
+    folder: Path, record_root: Path, manifest: Mapping[str, Any], tables: ResultTables, matrix: Matrix
+) -> list[FigureFile]:
+    """What every record has without being asked: budget, single inferences, one trace."""
+    files = []
+    for part in parts_of(tables.summary, _BUDGET_QUANTITIES):
+        budget = partial(_budget, _Tables.of(tables, part), matrix, part)
+        title = part.titled("Uncertainty budget")
+        files.append(_write(folder, f"uncertainty_budget{part.suffix}", "budget", title, budget))
+    files += _inferences(folder, record_root, tables, matrix)
+    trace = partial(_trace, record_root, manifest, tables, matrix)
+    files.append(_write(folder, "example_trace", "trace", "One energy pass", trace))
     return files
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from analysis.figures.names import quantity_title
 from analysis.figures.units import plain_unit, tick_text
+from lab.record.printable import printable_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +119,7 @@ def matrix_of(manifest: Mapping[str, Any]) -> Matrix:
         hue=hue,
         group=group,
         entries=tuple(dict(item) for item in analysis.get("figures") or ()),
-        title=str(resolved.get("title") or resolved.get("experiment") or ""),
+        title=printable_line(str(resolved.get("title") or resolved.get("experiment") or "")),
         record_id=str(manifest.get("record_id") or ""),
         label_factors=named,
     )
@@ -146,7 +147,7 @@ def scalar_text(value: Any) -> str:
         return "(" + ", ".join(scalar_text(item) for item in value) + ")"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value)
+    return printable_line(str(value))
 
 
 def _named_factors(label: str, factors: Mapping[str, Sequence[str]], hue: str | None) -> tuple[str, ...]:
@@ -231,7 +232,7 @@ def _point(row: Mapping[Any, Any], matrix: Matrix, hue: str | None, panel: str |
     value = number(row.get("value"))
     return Point(
         point_id=str(row.get("point_id")),
-        label=text_of(row.get("label")) or str(row.get("point_id")),
+        label=printable_line(text_of(row.get("label")) or str(row.get("point_id"))),
         hue=cell(hue),
         group=cell(matrix.group),
         panel=cell(panel),

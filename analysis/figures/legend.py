@@ -103,13 +103,13 @@ def top_margin_in(lines: Sequence[Sequence[Entry]]) -> float:
     return _TOP_IN + LINE_IN * len(lines) + 0.06
 
 
-def draw_legend(figure: Figure, lines: Sequence[Sequence[Entry]]) -> None:
-    """Write the lines below the title."""
+def draw_legend(figure: Figure, lines: Sequence[Sequence[Entry]], lower_in: float = 0.0) -> None:
+    """Write the lines below the title, ``lower_in`` further down where a subtitle stands in between."""
     from matplotlib.lines import Line2D
 
     width, height = figure.get_size_inches()
     for index, line in enumerate(lines):
-        y = 1 - (_TOP_IN + LINE_IN * index) / height
+        y = 1 - (_TOP_IN + lower_in + LINE_IN * index) / height
         x_in = 0.18
         for entry in line:
             figure.add_artist(Line2D([(x_in + 0.06) / width], [y], **entry.style))

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from analysis.verdicts import PROCESS_SUFFIX
+from analysis.agreement import SUFFIX as DIFFERENCE
+from lab.record.timed import PROCESS_SUFFIX
 
 _TITLES: dict[str, str] = {
     "latency_s": "latency per inference",
     "latency_first_s": "first inference",
     "latency_std_s": "scatter of the latency within a pass",
+    "latency_init_s": "making the model ready",
+    "latency_warmup_s": "mean latency of the warm-up",
+    "latency_min_s": "shortest inference",
+    "latency_p05_s": "latency that 5 % stay below",
+    "latency_median_s": "median latency",
+    "latency_p95_s": "latency that 95 % stay below",
+    "latency_p99_s": "latency that 99 % stay below",
+    "latency_max_s": "longest inference",
+    "memory_load_bytes": "memory taken by loading the model",
+    "memory_peak_bytes": "peak memory, by the program itself",
     "inferences": "inferences in the window",
     "window_s": "length of the window",
     "energy_gross_j": "energy per inference, idle included",
@@ -90,6 +101,9 @@ _STATISTICS = {
     "max": "greatest",
 }
 
+_SPACES = {"u": "user", "k": "kernel"}
+"""Modifiers of counted events."""
+
 _UNIT_SUFFIXES = ("_s", "_j", "_w", "_js", "_pct", "_bytes", "_rel")
 
 
@@ -99,6 +113,11 @@ def quantity_title(name: str) -> str:
         return _TITLES[name]
     if name.endswith(PROCESS_SUFFIX):
         return f"{quantity_title(name.removesuffix(PROCESS_SUFFIX))} of the whole process"
+    if name.endswith(DIFFERENCE):
+        return f"{quantity_title(name.removesuffix(DIFFERENCE))}, difference between two counters"
+    event, _, modifiers = name.partition(":")
+    if modifiers in _SPACES:
+        return f"{quantity_title(event)} in {_SPACES[modifiers]} space"
     for prefix, what in (("energy_inference_", "energy"), ("latency_inference_", "time")):
         if name.startswith(prefix):
             return f"{what} of single inferences, {_STATISTICS.get(name.removeprefix(prefix)[:-2], name)}"

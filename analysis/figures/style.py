@@ -191,14 +191,16 @@ def watermark(axes: Axes, origins: Sequence[str]) -> None:
     words = [origin.upper() for origin in sorted_origins(origins) if origin != "measured"]
     if not words:
         return
-    height_in = axes.get_window_extent().height / axes.figure.dpi
+    extent = axes.get_window_extent()
+    height_in, width_in = extent.height / axes.figure.dpi, extent.width / axes.figure.dpi
     largest = 34.0 if len(words) == 1 else 24.0
+    text = " + ".join(words)
     axes.text(
         0.5,
         0.5,
-        " + ".join(words),
+        text,
         transform=axes.transAxes,
-        size=min(largest, 22.0 * height_in),
+        size=min(largest, 22.0 * height_in, 92.0 * width_in / len(text)),
         weight="bold",
         color=INK,
         alpha=0.045,

@@ -24,7 +24,9 @@ RECORDED = "recorded_session"
 
 PROGRAM_READERS: dict[str, str] = {
     "benchmark_model": "analysis.readers.benchmark_model",
+    "firmware": "analysis.readers.firmware",
     "hdrnn": "analysis.readers.hdrnn",
+    "litert": "analysis.readers.litert",
     RECORDED: "analysis.readers.recorded_session",
 }
 """Reader name → module."""

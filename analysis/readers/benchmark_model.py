@@ -1,10 +1,11 @@
 """Reads what TensorFlow Lite's ``benchmark_model`` prints, in its older and newer forms.
 
-Older builds print plain lines on standard output; newer ones put ``INFO: `` before each, write to standard error, and
-add percentiles to the statistics. There are two lines of statistics: of the warm-up, then of the measured inferences.
-Few inferences degenerate them: ``count=0``, ``count=1 curr=X``, ``count=N curr=X(all same)``.
-(``Stat::OutputToStream`` and ``BenchmarkLoggingListener`` in tensorflow/lite.) Times are printed in whole
-microseconds, means with six digits.
+Older builds print plain lines on standard output; newer ones put ``INFO: `` before each, some write to standard error,
+and the newest add percentiles to the statistics. There are two lines of statistics: of the warm-up, then of the
+measured inferences. Few inferences degenerate them: ``count=0``, ``count=1 curr=X``, ``count=N curr=X(all same)``;
+percentiles follow these too, ``p5=0 median=0 p95=0`` where there was nothing. (``Stat::OutputToStream``,
+``StatWithPercentiles::OutputToStream`` and ``BenchmarkLoggingListener`` in tensorflow/lite.) Times are printed in whole
+microseconds, means with six digits, a deviation cut to whole ones.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ class BenchmarkModelOutput:
 _QUANTITIES = ("latency_s", "latency_first_s", "latency_std_s")
 _FLOAT = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 _ITEM = re.compile(rf"(\w+)=({_FLOAT})")
-_ALL_SAME = "(all same)"
+_ALL_SAME = re.compile(r"(?<=\d)\(all same\)(?= |$)")
+_PERCENTILES = ("p5", "median", "p95")
 _TIMINGS = re.compile(
     r"Inference timings in us: Init: (?P<init>\S+), First inference: (?P<first>\S+), "
     r"Warmup \(avg\): (?P<warmup>\S+), Inference \(avg\): (?P<inference>\S+)"
@@ -66,7 +68,7 @@ def read(text: str) -> BenchmarkModelOutput:
     Raises :class:`lab.errors.DataError`, saying what is wrong, for anything that is not it, that ended too early, or
     that contradicts itself.
     """
-    lines = [re.sub(r"^(INFO|WARNING|ERROR): ?", "", line).strip() for line in text.splitlines()]
+    lines = [re.sub(r"^(INFO|WARN|WARNING|ERROR): ?", "", line).strip() for line in text.splitlines()]
     statistics = [_statistics(line) for line in lines if line.startswith("count=")]
     if not statistics:
         raise DataError("benchmark_model printed no statistics of inferences")
@@ -108,13 +110,18 @@ def read_output(folder: Path) -> ProgramOutput:
     try:
         output = read(_printed(folder))
     except (OSError, UnicodeDecodeError, DataError):
-        return _unreadable("output_unreadable")
+        return unreadable("output_unreadable")
     if output.count == 0 or output.avg_s is None:
-        return _unreadable("count_missing")
+        return unreadable("count_missing")
     values = {
         "latency_s": output.avg_s,
         "latency_first_s": output.first_inference_s,
         "latency_std_s": output.std_s,
+        "latency_p05_s": output.p5_s,
+        "latency_median_s": output.median_s,
+        "latency_p95_s": output.p95_s,
+        "latency_warmup_s": output.warmup_avg_s,
+        "latency_init_s": output.init_s,
     }
     return ProgramOutput(
         tuple(PrintedQuantity(name, value, "s") for name, value in values.items() if value is not None),
@@ -133,7 +140,8 @@ def _printed(folder: Path) -> str:
     return text
 
 
-def _unreadable(reason: str) -> ProgramOutput:
+def unreadable(reason: str) -> ProgramOutput:
+    """An output without numbers, for one reason."""
     quantities = tuple(PrintedQuantity(name, None, "s", (reason,)) for name in _QUANTITIES)
     return ProgramOutput(quantities, reasons=(reason,))
 
@@ -141,26 +149,34 @@ def _unreadable(reason: str) -> ProgramOutput:
 def _statistics(line: str) -> dict[str, float]:
     """One line of statistics, as printed (µs), made complete where all inferences took the same time."""
     found: dict[str, float] = {}
-    for part in line.removesuffix(_ALL_SAME).split():
+    plain, same_count = _ALL_SAME.subn("", line)
+    for part in plain.split():
         match = _ITEM.fullmatch(part)
         if match is None or match[1] in found:
             raise DataError(f"benchmark_model's statistics are not understood: {line[:120]!r}")
         found[match[1]] = _finite(match[2], line)
-    if any(not found.get(key, 0.0).is_integer() for key in _WHOLE_KEYS):
+    if any(not found.get(key, 0.0).is_integer() for key in (*_WHOLE_KEYS, *_PERCENTILES)):
         raise DataError(f"a count or a time in whole microseconds has a fraction: {line[:120]!r}")
+    percentiles = {key: found.pop(key) for key in _PERCENTILES if key in found}
+    if percentiles and len(percentiles) < len(_PERCENTILES):
+        raise DataError(f"benchmark_model's statistics are incomplete: {line[:120]!r}")
     keys = set(found)
-    if keys == {"count"} and found["count"] == 0:
+    if keys == {"count"} and found["count"] == 0 and not any(percentiles.values()):
         return found
-    if keys == {"count", "curr"} and (found["count"] > 1 if line.endswith(_ALL_SAME) else found["count"] == 1):
+    if keys == {"count", "curr"} and (found["count"] > 1 if same_count == 1 else found["count"] == 1):
         same = found["curr"]
-        return {**found, "first": same, "min": same, "max": same, "avg": same, "std": 0.0}
-    whole = {"count", "first", "curr", "min", "max", "avg", "std"}
-    if not (whole <= keys <= whole | {"p5", "median", "p95"}) or found["count"] < 2:
+        found |= {"first": same, "min": same, "max": same, "avg": same, "std": 0.0}
+    elif keys != {"count", "first", "curr", "min", "max", "avg", "std"} or found["count"] < 2 or same_count:
         raise DataError(f"benchmark_model's statistics are incomplete: {line[:120]!r}")
     low, high = found["min"] * (1 - _AVERAGE_DIGITS), found["max"] * (1 + _AVERAGE_DIGITS)
-    if not all(low <= found[key] <= high for key in keys - {"count", "std"}):
+    ordered = list(percentiles.values())
+    if not all(low <= found[key] <= high for key in ("first", "curr", "avg")) or not all(
+        low <= value <= high for value in ordered
+    ):
         raise DataError(f"benchmark_model's statistics contradict themselves: {line[:120]!r}")
-    return found
+    if ordered != sorted(ordered):
+        raise DataError(f"benchmark_model's percentiles are out of order: {line[:120]!r}")
+    return {**found, **percentiles}
 
 
 def _check_agreement(measured: dict[str, float], inference_avg_s: float | None) -> None:

@@ -22,7 +22,8 @@ class ProgramOutput:
     ``quantities`` hold whatever the program measured itself, by results name (``latency_s``, ``latency_first_s``,
     ``latency_std_s``, ``accuracy`` …). ``inferences`` is the number completed inside the measured window (warm-up
     left out), ``inference_time_s`` the time the program itself gives for all of them together, ``warmup_inferences``
-    the number before the window. ``reasons`` are codes for the output as a whole (``output_unreadable``,
+    the number before the window, ``resolution_s`` the step of the clock that it times an inference with, where that is
+    coarse. ``reasons`` are codes for the output as a whole (``output_unreadable``,
     ``count_missing``).
     """
 
@@ -30,6 +31,7 @@ class ProgramOutput:
     inferences: int | None = None
     inference_time_s: float | None = None
     warmup_inferences: int | None = None
+    resolution_s: float | None = None
     reasons: tuple[str, ...] = ()
 
     def value(self, name: str) -> float | None:

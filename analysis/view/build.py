@@ -26,6 +26,7 @@ from lab.errors import DataError
 from lab.record.documents import Fault, Mark, TraceRef
 from lab.record.manifest import FILE
 from lab.record.manifest_shape import ANALYSIS, require
+from lab.record.printable import printable_lines
 from lab.record.quantity import Verdict
 from lab.record.reader import PassData, Record
 from lab.record.traces import TraceReader, open_trace, readings
@@ -172,7 +173,7 @@ def _stderr_tail(record: Record, data: PassData) -> str:
         text = (record.path(data.end.output) / "stderr.txt").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    return "\n".join(text.splitlines()[-_TAIL_LINES:])
+    return printable_lines("\n".join(text.splitlines()[-_TAIL_LINES:]))
 
 
 # ------------------------------------------------------------------------------------------------------- one meter

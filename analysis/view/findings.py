@@ -11,6 +11,7 @@ from analysis.trial import pass_codes
 from analysis.view.model import Finding, MeterView, Note
 from analysis.view.passes import gravest_first
 from analysis.view.places import OnTrace, explanation, known, notes_for
+from lab.record.printable import printable_line
 from lab.record.quantity import Verdict
 from lab.record.reader import PassData
 
@@ -37,7 +38,7 @@ def find(
         verdict, text, advice = known(code)
         verdict = verdict if code in hits else Verdict.VALID
         own = [fault for fault in data.faults if fault.code == code]
-        details = [(fault.source, fault.detail) for fault in own if fault.detail]
+        details = [(fault.source, printable_line(fault.detail)) for fault in own if fault.detail]
         if code == "window_disagrees" and own_time:
             details.append(("program", own_time))
         places: list[tuple[str, float, float]] = []

@@ -87,11 +87,3 @@ def add_verify_argument(parser: argparse.ArgumentParser) -> None:
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
     """``--json``."""
     parser.add_argument("--json", action="store_true", help="print JSON for scripts")
-
-
-def cache_folder() -> Path:
-    """Where built programs and drawn data are kept between campaigns: ``$LAB_CACHE``, else the user's cache folder."""
-    if chosen := os.environ.get("LAB_CACHE"):
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "embedded-lab"

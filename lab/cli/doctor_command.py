@@ -8,11 +8,14 @@ from pathlib import Path
 
 from lab.cli.arguments import add_json_argument
 from lab.errors import ExitCode
+from lab.record.printable import printable_lines
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``lab doctor``."""
-    parser.add_argument("--bench", type=Path, metavar="BENCH.yaml", help="check this bench's board and instruments too")
+    parser.add_argument(
+        "--bench", type=Path, metavar="BENCH.yaml", help="open this bench's board and check it and its instruments too"
+    )
     add_json_argument(parser)
 
 
@@ -26,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps([finding.to_json() for finding in findings + needed], indent=1))
     else:
         for finding in findings + needed:
-            print(finding.line())
-            if finding.advice and not finding.present:
-                print(f"        → {finding.advice}")
+            print(printable_lines(finding.line()))
+            if finding.advice:
+                print(f"        → {printable_lines(finding.advice)}")
     return int(ExitCode.OK if all(finding.present for finding in needed) else ExitCode.HARDWARE)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.cli.arguments import add_json_argument
 from lab.errors import DataError, ExitCode
+from lab.record.printable import json_text
 
 if TYPE_CHECKING:
     from analysis.replay import WindowEnergy
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         if window.matches is False
     ]
     if args.json:
-        print(json.dumps(_to_json(session, windows, problems), indent=1, ensure_ascii=False))
+        print(json_text(_to_json(session, windows, problems)))
     else:
         _print_table(session, windows, problems)
     return int(ExitCode.DATA if problems else ExitCode.OK)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lab.cli.arguments import add_json_argument, add_records_argument
 from lab.errors import ExitCode
+from lab.record.printable import printable_line
 
 if TYPE_CHECKING:
     from lab.record.store import RecordFolder
@@ -52,6 +53,7 @@ def _to_json(item: RecordFolder) -> dict[str, object]:
 def _print_row(item: RecordFolder) -> None:
     row = _to_json(item)
     if item.problem:
-        print(f"{item.root}  unreadable: {item.problem}")
+        text = f"unreadable: {item.problem}"
     else:
-        print(f"{item.root}  {row['state']:<11} {row['origin']:<9} {row['trials']} trials  lab {row['lab_version']}")
+        text = f"{row['state']:<11} {row['origin']:<9} {row['trials']} trials  lab {row['lab_version']}"
+    print(printable_line(f"{item.root}  {text}"))

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from lab import __version__
 from lab.errors import ExitCode, LabError
+from lab.record.printable import printable_line, printable_lines
 
 COMMANDS = {
     "run": "run an experiment on a bench and leave a record",
@@ -25,11 +26,14 @@ COMMANDS = {
     "process": "rebuild all results, figures and the report from a record's raw files",
     "report": "rebuild the figures and the report of a processed record",
     "show": "show a record's results, budget, faults and provenance in the terminal",
+    "offload": "hold each inference against having a server make it: costs, thresholds, decisions, break-evens",
     "view": "show the trace of a pass, and what speaks against it, as a page to zoom in",
     "export": "write a stretch of a trace as CSV or Parquet",
     "list": "list the records there are",
+    "board": "start, list, enter and end emulated boards (QEMU)",
+    "models": "build the study's networks as .tflite files, list them, show what one is",
     "doctor": "check the boards, instruments, tools and versions at hand",
-    "schema": "print the JSON Schema of experiment or bench files",
+    "schema": "print the JSON Schema of experiment, bench or offload scenario files",
     "import": "read a recording made by other software",
     "recover": "recover what is left of a JLS file that was never closed or is damaged",
 }
@@ -80,23 +84,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         # A folder that may not be written, a full disk: nothing that the lab could have known.
         where = f"{error.filename}: " if error.filename else ""
-        print(f"lab: {where}{error.strerror or error}", file=sys.stderr)
+        print(f"lab: {printable_line(f'{where}{error.strerror or error}')}", file=sys.stderr)
         return int(ExitCode.USAGE)
     except Exception as error:
         if os.environ.get("LAB_DEBUG"):
             raise
-        print(f"lab: defect in the lab: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"lab: defect in the lab: {type(error).__name__}: {printable_lines(str(error))}", file=sys.stderr)
         print("     please report it; LAB_DEBUG=1 shows where it happened", file=sys.stderr)
         return _DEFECT_EXIT
     return code
 
 
 def _show_error(error: LabError) -> None:
-    lines = error.message.splitlines()
+    # What a board or a tool said may be part of it.
+    lines = printable_lines(error.message).split("\n")
     prefix = "" if hasattr(error, "problems") else "lab: "
     print(f"{prefix}{lines[0]}", *lines[1:], sep="\n", file=sys.stderr)
     if error.advice:
-        print(f"     {error.advice}", file=sys.stderr)
+        print(f"     {printable_lines(error.advice)}", file=sys.stderr)
 
 
 def entry() -> None:

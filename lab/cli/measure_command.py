@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.cli.arguments import add_bench_argument, add_json_argument, add_override_argument, duration
 from lab.errors import ExitCode
+from lab.record.printable import json_text
 
 if TYPE_CHECKING:
     from lab.cli.live_table import Totals
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
                 for name, reading in seen.readings.items():
                     totals[name].add(reading)
                 if shown is None:
-                    print(json.dumps(_to_json(meters, seen, totals), ensure_ascii=False), flush=True)
+                    print(json_text(_to_json(meters, seen, totals), indent=None), flush=True)
                 else:
                     shown.show(seen, totals)
     return int(ExitCode.OK)

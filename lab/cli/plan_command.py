@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lab.cli.arguments import add_experiment_arguments, add_json_argument
 from lab.errors import ExitCode
+from lab.record.printable import printable
 
 if TYPE_CHECKING:
     from lab.experiment.estimate import Estimate
@@ -46,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print_plan(loaded: LoadedExperiment, plan: Plan, cost: Estimate, shown: int | None) -> None:
+    from lab.experiment.withheld import notes_of
+
     experiment, bench = loaded.experiment, loaded.bench
     points = len({trial.point_id for trial in plan.trials})
     print(f"{experiment.experiment} on {bench.bench} ({bench.board.kind} board), seed {experiment.seed}")
@@ -56,6 +59,8 @@ def _print_plan(loaded: LoadedExperiment, plan: Plan, cost: Estimate, shown: int
         print("the board is simulated: its time is virtual and passes in a fraction of that")
     for lacking in plan.unavailable:
         print(f"not to be had on this bench: {lacking.what} ({lacking.reason})")
+    for note in notes_of(experiment, bench):
+        print(note)
     print()
     if plan.trials:
         print("each trial:")
@@ -67,7 +72,7 @@ def _print_plan(loaded: LoadedExperiment, plan: Plan, cost: Estimate, shown: int
     width = max((len(trial.label) for trial in plan.trials), default=0)
     for trial in plan.trials[:shown]:
         factors = ", ".join(f"{name}={value}" for name, value in trial.values.items())
-        print(f"  {trial.trial_id}  {trial.label:<{width}}  repeat {trial.repeat}  {factors}")
+        print(printable(f"  {trial.trial_id}  {trial.label:<{width}}  repeat {trial.repeat}  {factors}"))
     if shown is not None and len(plan.trials) > shown:
         print(f"  … {len(plan.trials) - shown} more (--all lists them)")
 

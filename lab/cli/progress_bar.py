@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from lab.record.printable import printable_line
 from lab.runner.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class FaultLines(Silent):
         if state != "done":
             self._failed += 1
             if self._failed <= _SHOWN_FAILURES:
-                print(f"{pass_id} failed: {', '.join(faults)}", file=sys.stderr)
+                print(printable_line(f"{pass_id} failed: {', '.join(faults)}"), file=sys.stderr)
         elif faults:
             self._faulty += 1
 
@@ -71,7 +72,7 @@ class ProgressBar:
 
         self._bar: RichProgress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -92,20 +93,21 @@ class ProgressBar:
     def pass_begins(self, pass_id: str, label: str) -> None:
         """Name the pass beside the bar."""
         if self._task is not None:
-            self._bar.update(self._task, description=f"{pass_id:<24} {label:<32}")
+            self._bar.update(self._task, description=f"{pass_id:<24} {printable_line(label, 60):<32}")
 
     def pass_ends(self, pass_id: str, state: str, faults: tuple[str, ...]) -> None:
         """Advance; a failed pass leaves a line above the bar."""
         if self._task is not None:
             self._bar.advance(self._task)
         if state != "done":
-            self._bar.console.print(f"[red]{pass_id} failed[/red]: {', '.join(faults)}")
+            text = printable_line(f"{pass_id} failed: {', '.join(faults)}")
+            self._bar.console.print(text, style="red", markup=False, highlight=False)
         elif faults:
             self._faulty += 1
 
     def step(self, text: str) -> None:
         """A line of its own."""
-        self._bar.console.print(f"[dim]{text} …[/dim]")
+        self._bar.console.print(f"{printable_line(text)} …", style="dim", markup=False, highlight=False)
 
     def close(self) -> None:
         """Take the bar away; say how many passes carry a fault."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 
+from lab.cache import cache_folder
 from lab.cli.arguments import (
     add_bench_argument,
     add_json_argument,
     add_override_argument,
     add_records_argument,
-    cache_folder,
     duration,
 )
 from lab.cli.progress_bar import campaign_progress

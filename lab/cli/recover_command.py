@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from lab.cli.arguments import add_json_argument
 from lab.errors import ExitCode
+from lab.record.printable import json_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     target: Path = args.output or source.with_name(f"{source.stem}.recovered.jls")
     recovery = recover(source, target)
     if args.json:
-        print(json.dumps(recovery.to_json(), indent=1, ensure_ascii=False))
+        print(json_text(recovery.to_json()))
         return int(ExitCode.OK)
     for signal in recovery.signals:
         missing = f", {signal.missing} missing in between" if signal.missing else ""

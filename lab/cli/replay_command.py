@@ -8,7 +8,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab.cli.arguments import add_json_argument, add_records_argument, cache_folder
+from lab.cache import cache_folder
+from lab.cli.arguments import add_json_argument, add_records_argument
 from lab.errors import DataError, ExitCode
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from lab.cli.arguments import add_json_argument, add_record_argument, cache_folder
+from lab.cache import cache_folder
+from lab.cli.arguments import add_json_argument, add_record_argument
 from lab.cli.progress_bar import campaign_progress
 from lab.cli.run_command import show_finished, stop_on_terminate
 

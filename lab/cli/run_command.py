@@ -7,8 +7,10 @@ import json
 import signal
 import sys
 
-from lab.cli.arguments import add_experiment_arguments, add_json_argument, add_records_argument, cache_folder
+from lab.cache import cache_folder
+from lab.cli.arguments import add_experiment_arguments, add_json_argument, add_records_argument
 from lab.cli.progress_bar import campaign_progress
+from lab.record.printable import printable_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +59,7 @@ def show_finished(finished: object, args: argparse.Namespace) -> int:
     if outcome.lost is not None:
         raise outcome.lost
     for fault in outcome.damaged_traces:
-        print(f"{fault.pass_id}: a damaged trace: {fault.detail}", file=sys.stderr)
+        print(printable_line(f"{fault.pass_id}: a damaged trace: {fault.detail}"), file=sys.stderr)
     processed = process_record(Record.open(finished.root), report=not args.no_report)
     if args.json:
         print(json.dumps({"state": outcome.state, **processed.to_json()}, indent=1))

@@ -1,4 +1,4 @@
-"""``lab schema``: the JSON Schema that lets an editor complete and check experiment and bench files."""
+"""``lab schema``: the JSON Schema that lets an editor complete and check experiment, bench and scenario files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lab.errors import ExitCode
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``lab schema``."""
-    parser.add_argument("file", choices=["experiment", "bench"], help="which kind of file")
+    parser.add_argument("file", choices=["experiment", "bench", "offload"], help="which kind of file")
 
 
 def run(args: argparse.Namespace) -> int:

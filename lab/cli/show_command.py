@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lab.cli.arguments import add_json_argument, add_record_argument, add_verify_argument
 from lab.cli.opened_record import opened_record
 from lab.errors import ExitCode
+from lab.record.printable import json_text, printable, printable_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(as_json: bool, data: Any, text: str) -> None:
-    print(json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False) if as_json else text.rstrip("\n"))
+    print(json_text(data) if as_json else printable(text.rstrip("\n")))
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -74,7 +75,7 @@ def _faults(record: Record) -> list[dict[str, Any]]:
 
 def _faults_text(record: Record) -> str:
     lines = [
-        f"{item['pass']:<28} {item['trial']:<28} {item['source']}: {item['code']}: {item['detail']}"
+        f"{item['pass']:<28} {item['trial']:<28} {item['source']}: {item['code']}: {printable_line(item['detail'])}"
         for item in _faults(record)
     ]
     return "\n".join(lines) or "no faults"

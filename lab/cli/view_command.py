@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.cli.arguments import add_json_argument, add_records_argument, add_verify_argument
 from lab.errors import DataError, ExitCode, UsageError
+from lab.record.printable import json_text, printable_lines
 
 if TYPE_CHECKING:
     from analysis.view.model import View
@@ -187,12 +187,12 @@ def _write(view: View, output: Path, command: str, args: argparse.Namespace, sta
         written.append(args.png)
     if args.json:
         said = summary(view) | {"written": [str(path) for path in written]}
-        print(json.dumps(said, indent=1, allow_nan=False, ensure_ascii=False))
+        print(json_text(said))
         return
     for path in written:
         print(path)
     for line in _said(view):
-        print(line)
+        print(printable_lines(line))
     others = [state for state in states if state.pass_id != view.pass_id]
     if others:
         print(f"\nother passes of this record, the worst first (`lab view {args.what} PASS` shows one):")
@@ -219,7 +219,7 @@ def _list(states: list[PassState], as_json: bool, most: int | None = None) -> No
             {"pass": item.pass_id, "trial": item.label, "verdict": str(item.verdict), "reasons": list(item.reasons)}
             for item in states
         ]
-        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        print(json_text(rows))
         return
     if not states:
         print("no pass left a trace", file=sys.stderr)

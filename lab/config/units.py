@@ -65,6 +65,18 @@ SIZE = Dimension(
 CURRENT = Dimension("current", _scaled("A", "num"), ("2 A", "100 uA"))
 VOLTAGE = Dimension("voltage", _scaled("V", "um"), ("12 V", "1.5 mV"))
 POWER = Dimension("power", _scaled("W", "numk"), ("1.5 W", "20 mW"))
+TEMPERATURE = Dimension(
+    "temperature in degrees Celsius",
+    {"°C": Decimal(1), "℃": Decimal(1), "C": Decimal(1), "degC": Decimal(1)},
+    ("45 °C", "45"),
+)
+BANDWIDTH = Dimension(
+    "bandwidth",
+    {f"{prefix}B/s": Decimal(factor) for prefix, factor in (("k", "1e3"), ("M", "1e6"), ("G", "1e9"), ("", "1"))}
+    | {f"{prefix}bit/s": Decimal(factor) / 8 for prefix, factor in (("k", "1e3"), ("M", "1e6"), ("G", "1e9"))},
+    ("3.04 MB/s", "202 Mbit/s"),
+)
+BYTE_ENERGY = Dimension("energy per byte", _scaled("J/B", "num"), ("128 nJ/B", "0.2 uJ/B"))
 RATIO = Dimension("ratio", {"%": Decimal("0.01"), "ppm": Decimal("1e-6"), "": Decimal(1)}, ("0.2 %", "50 ppm", "0.002"))
 
 
@@ -150,6 +162,12 @@ Voltage = Annotated[float, BeforeValidator(_validator(VOLTAGE)), WithJsonSchema(
 """Volt."""
 Power = Annotated[float, BeforeValidator(_validator(POWER)), WithJsonSchema(_json_schema(POWER))]
 """Watt."""
+Bandwidth = Annotated[float, BeforeValidator(_validator(BANDWIDTH)), WithJsonSchema(_json_schema(BANDWIDTH))]
+"""Bytes per second. ``MB/s`` is a million of them, ``Mbit/s`` an eighth of that."""
+ByteEnergy = Annotated[float, BeforeValidator(_validator(BYTE_ENERGY)), WithJsonSchema(_json_schema(BYTE_ENERGY))]
+"""Joules per byte."""
+Temperature = Annotated[float, BeforeValidator(_validator(TEMPERATURE)), WithJsonSchema(_json_schema(TEMPERATURE))]
+"""Degrees Celsius (the one unit here that is not of the SI's base)."""
 Ratio = Annotated[float, BeforeValidator(_validator(RATIO)), WithJsonSchema(_json_schema(RATIO))]
 """A plain ratio: ``0.2 %`` is 0.002."""
 Probability = Annotated[float, BeforeValidator(_validator(RATIO)), Field(le=1), WithJsonSchema(_json_schema(RATIO))]

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lab.bench.board_base import LinuxBoardModel
 from lab.bench.boards import NoBoard, ReplayBoard, SimulatedBoard
 from lab.bench.model import Bench
 from lab.bench.recordings import EnergyRunner, Replay
@@ -32,7 +33,7 @@ RESERVED_FIGURES = ("budget", "trace")
 
 _TEMPLATE_FIELDS: dict[str, dict[str, bool]] = {
     "tflite_benchmark": dict.fromkeys(("network", "input", "compression", "threads", "accelerator"), True),
-    "program": {"build": False, "prepare": False, "command": True},
+    "program": {"build": False, "prepare": False, "command": True, "network": True},
     "recorded_session": {"session": True, "inferences": True},
     "observe": {},
 }
@@ -73,15 +74,35 @@ def check_together(experiment: Experiment, bench: Bench) -> Iterator[Finding]:
         )
     elif isinstance(experiment.workload, RecordedSessionWorkload):
         yield from _replay_findings(experiment.workload, bench)
-    elif (
-        isinstance(experiment.workload, TfliteBenchmarkWorkload)
-        and not isinstance(board, (SimulatedBoard, ReplayBoard, NoBoard))
-        and board.models is None
-    ):
+    elif isinstance(experiment.workload, TfliteBenchmarkWorkload):
+        yield from _tflite_findings(experiment, bench)
+
+
+def _tflite_findings(experiment: Experiment, bench: Bench) -> Iterator[Finding]:
+    """What a board lacks to run the networks as the experiment wants them run."""
+    board, counters = bench.board, experiment.passes.counters
+    if isinstance(board, LinuxBoardModel) and board.models is None:
         yield Finding(
             location=("board", "models"),
             message=f"missing key: {experiment.experiment!r} needs the folder with the .tflite files",
             at_key=True,
+        )
+    if not isinstance(board, LinuxBoardModel | SimulatedBoard):
+        return
+    runtime = board.tflite.runtime
+    if isinstance(board, SimulatedBoard) and runtime != "benchmark_model":
+        yield Finding(
+            location=("board", "tflite", "runtime"),
+            message="a simulated board has TensorFlow Lite's own program only",
+            found=repr(runtime),
+            expected="'benchmark_model'",
+        )
+    elif counters is not None and counters.window_only and runtime != "litert":
+        yield Finding(
+            location=("board", "tflite", "runtime") if "runtime" in board.tflite.model_fields_set else ("board",),
+            message=f"benchmark_model opens no window, and {experiment.experiment!r} counts inside it "
+            "(passes.counters.window_only)",
+            expected="runtime: litert",
         )
 
 
@@ -213,7 +234,7 @@ def _template_findings(data: Mapping[str, Any], factors: Mapping[str, _Factor]) 
         message = "missing key, and there is no factor of this name that would stand for it"
         yield Finding(location=("workload", "session"), message=message, at_key=True)
     for field, may_vary in _TEMPLATE_FIELDS.get(kind, {}).items():
-        extra = PROGRAM_PLACEHOLDERS if kind == "program" else ()
+        extra = PROGRAM_PLACEHOLDERS if kind == "program" and field != "network" else ()
         for location, text in strings_in(workload.get(field), ("workload", field)):
             yield from _name_findings(location, text, factors if may_vary else {}, extra)
             if kind == "program" and "data" in _names(text) and not (workload.get("data") or workload.get("prepare")):

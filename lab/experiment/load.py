@@ -17,6 +17,7 @@ from lab.errors import UsageError
 from lab.experiment.checks import check_experiment, check_together
 from lab.experiment.discovery import discover
 from lab.experiment.model import Experiment
+from lab.experiment.offload_scenario import LoadedScenario, load_scenario
 
 BENCH_PREFIX = "bench:"
 """Overrides that begin so change the bench file."""
@@ -33,6 +34,7 @@ class LoadedExperiment:
     experiment_text: str
     bench_text: str
     overrides: tuple[str, ...] = ()
+    offload: LoadedScenario | None = None
 
     def discovered(self) -> LoadedExperiment:
         """The same with the values of discovered factors filled in: what is planned, run and kept in the record.
@@ -73,6 +75,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = (), bench_path: Path 
             problems += bench_problems
     if experiment is not None and bench is not None and bench_document is not None:
         problems += [bench_document.problem(finding) for finding in check_together(experiment, bench)]
+    offload = None if experiment is None else _named_scenario(experiment, document, path, problems)
     if problems or experiment is None or bench is None or bench_document is None or chosen is None:
         raise ConfigErrors(problems)
     return LoadedExperiment(
@@ -83,7 +86,30 @@ def load_experiment(path: Path, overrides: Sequence[str] = (), bench_path: Path 
         experiment_text=document.text,
         bench_text=bench_document.text,
         overrides=tuple(overrides),
+        offload=offload,
     )
+
+
+def _named_scenario(
+    experiment: Experiment, document: Document, path: Path, problems: list[Problem]
+) -> LoadedScenario | None:
+    """The offload scenario that an experiment names; what is wrong with it is added to ``problems``."""
+    name = experiment.analysis.offload
+    if name is None:
+        return None
+    place = document.place_of(("analysis", "offload"))
+    try:
+        chosen = resolve(name, path.parent)
+        if chosen.is_file():
+            return load_scenario(chosen)
+        message = f"there is no scenario file {chosen}"
+    except ConfigErrors as errors:
+        problems += errors.problems
+        return None
+    except UsageError as error:
+        message = error.message
+    problems.append(Problem(file=place.file, line=place.line, col=place.col, path="analysis.offload", message=message))
+    return None
 
 
 def _keep_settings(document: Document, written: Document) -> None:

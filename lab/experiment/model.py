@@ -19,7 +19,7 @@ from lab.config.units import Duration
 
 
 class TfliteBenchmarkWorkload(Model):
-    """TensorFlow Lite's ``benchmark_model`` on one of the study's networks."""
+    """One of the study's networks, run by TensorFlow Lite's ``benchmark_model`` or LiteRT, as the bench says."""
 
     kind: Literal["tflite_benchmark"]
     network: ScalarTemplate = Field(description="Network, such as MobileNet")
@@ -34,6 +34,15 @@ class ProgramData(Model):
 
     env: Identifier = Field("LAB_DATA", description="Environment variable that names the folder")
     needs: tuple[Text, ...] = Field((), description="Files that must be in it")
+
+
+class ProgramNetwork(Model):
+    """The network that a program runs, for the cache-fit figures: fully connected layers alone."""
+
+    dense: Template = Field(description="Inputs, then the neurons of each layer: 784,{hidden},10")
+    element: Literal["float64", "float32", "float16", "int16", "int8"] = Field(
+        "float32", description="Type of its weights and activations"
+    )
 
 
 class ProgramWorkload(Model):
@@ -53,6 +62,11 @@ class ProgramWorkload(Model):
     command: Annotated[tuple[Template, ...], Field(min_length=1)] = Field(description="Command of one pass")
     reader: Identifier = Field(description="Which reader understands what the program prints; none: kept, not read")
     per: Literal["inference", "process"] = Field("inference", description="What results are stated per")
+    network: ProgramNetwork | None = Field(None, description="The network that it runs, if it runs one")
+    opens_window: bool = Field(
+        False,
+        description="The program says when its window opens and closes, through the pipes that LAB_WINDOW names",
+    )
 
 
 PROGRAM_PLACEHOLDERS = ("source", "build", "data")
@@ -167,6 +181,7 @@ class CountersPass(Model):
     baseline_runs: Whole | None = Field(
         None, description="A second pass with so few inferences: the difference leaves start-up and warm-up out"
     )
+    window_only: bool = Field(False, description="Count inside the program's window only; needs workload.opens_window")
 
 
 class Passes(Model):
@@ -251,6 +266,9 @@ class Analysis(Model):
     hue: Identifier | None = Field(None, description="Factor that colours figures and splits their groups")
     figures: tuple[Figure, ...] = ()
     correlations: tuple[Correlation, ...] = ()
+    offload: PathText | None = Field(
+        None, description="Scenario file, relative to this one: what each inference would cost if a server made it"
+    )
 
 
 # ------------------------------------------------------------------------------------------------- experiment
@@ -279,4 +297,22 @@ class Experiment(Model):
     deadline: Duration | None = Field(
         None, description="A program that runs longer is stopped, and its pass has failed"
     )
+    on_link_loss: Literal["repeat", "go_on", "stop"] = Field(
+        "repeat",
+        description="When the link to the board breaks in a pass and comes back: try the pass again, leave it failed "
+        "and go on, or stop the campaign",
+    )
     analysis: Analysis = Field(default_factory=Analysis)
+
+    @model_validator(mode="after")
+    def _window_is_opened(self) -> Experiment:
+        counters = self.passes.counters
+        # Whether a network's runtime opens a window is the bench's to say: the two are checked together.
+        opens = isinstance(self.workload, TfliteBenchmarkWorkload) or getattr(self.workload, "opens_window", False)
+        if counters is not None and counters.window_only and not opens:
+            raise config_error(
+                "the program does not open a window",
+                expected="workload.opens_window: true, for a program that speaks LAB_WINDOW",
+                at=("passes", "counters", "window_only"),
+            )
+        return self

@@ -7,7 +7,9 @@ from lab.experiment.events import KNOWN_EVENTS, without_modifiers, words
 
 KNOWN_QUANTITIES = words(
     """
-    latency_s latency_first_s latency_std_s inferences window_s
+    latency_s latency_first_s latency_std_s inferences window_s latency_init_s latency_warmup_s
+    latency_min_s latency_p05_s latency_median_s latency_p95_s latency_p99_s latency_max_s
+    memory_load_bytes memory_peak_bytes
     energy_gross_j energy_net_j energy_warmup_j power_active_w power_idle_w edp_gross_js edp_net_js
     energy_process_gross_j energy_process_net_j energy_recorded_j power_recorded_w recorded_s
     energy_inference_mean_j energy_inference_sd_j energy_inference_min_j energy_inference_p05_j
@@ -15,7 +17,7 @@ KNOWN_QUANTITIES = words(
     latency_inference_mean_s latency_inference_sd_s latency_inference_min_s latency_inference_p05_s
     latency_inference_median_s latency_inference_p95_s latency_inference_max_s inferences_left_out
     elapsed_s user_s system_s peak_rss_bytes minor_faults major_faults voluntary_switches involuntary_switches
-    accuracy parameters depth macs
+    accuracy parameters depth macs instructions_difference_pct
     layer_fit_l1_pct layer_fit_l2_pct layer_fit_ram_pct
     macs_over_l1_pct macs_over_l2_pct bytes_over_l1_pct bytes_over_l2_pct
     energy_published_j energy_residual_rel energy_edge_bound_j energy_matched_j match_residual_rel

@@ -1,4 +1,4 @@
-"""The published JSON Schemas of experiment and bench files: what ``lab schema`` prints and ``docs/schema`` holds."""
+"""The published JSON Schemas of experiment, bench and scenario files: what ``lab schema`` prints and ``docs/schema`` holds."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pydantic import BaseModel
 from lab.bench.model import Bench
 from lab.config.schema import editor_schema
 from lab.experiment.model import Experiment
+from lab.experiment.offload_scenario import OffloadScenario
 
-SchemaKind: TypeAlias = Literal["experiment", "bench"]
+SchemaKind: TypeAlias = Literal["experiment", "bench", "offload"]
 
-_MODELS: dict[SchemaKind, type[BaseModel]] = {"experiment": Experiment, "bench": Bench}
+_MODELS: dict[SchemaKind, type[BaseModel]] = {"experiment": Experiment, "bench": Bench, "offload": OffloadScenario}
 
 
 def schema_text(kind: SchemaKind) -> str:

@@ -31,11 +31,13 @@ from analysis.figures.style import (
     sorted_origins,
 )
 from analysis.sources import each_part
+from lab.record.printable import printable_line
 from lab.record.reader import Record
 from lab.record.reasons import REASONS
 from lab.report.correlations import correlation_lines
 from lab.report.findings import findings_of
 from lab.report.format import grouped, plural
+from lab.report.pages import page_environment
 from lab.report.provenance import flattened, instruments_of
 from lab.report.rows import (
     CACHE_FIT,
@@ -48,6 +50,7 @@ from lab.report.rows import (
     wide_table,
     window_table,
 )
+from lab.report.stated import stated
 from lab.report.uncertainty import budget_tables, largest_terms
 from lab.report.verdicts import verdicts_of
 
@@ -115,15 +118,7 @@ def write_report(record_root: Path, results: ResultTables) -> Path:
 
 def render(record: Record, results: ResultTables, figures: list[FigureFile]) -> str:
     """The page as text."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("lab.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters["grouped"] = lambda number: grouped(str(number))
     environment.filters["title_of"] = lambda name: sentence_case(quantity_title(name))
     environment.globals["plural"] = plural
@@ -136,8 +131,9 @@ def reason_text(codes: tuple[str, ...]) -> str:
     return "; ".join(REASONS[code].text if code in REASONS else code for code in codes)
 
 
-def _content(record: Record, results: ResultTables, figures: list[FigureFile]) -> dict[str, Any]:
+def _content(record: Record, tables: ResultTables, figures: list[FigureFile]) -> dict[str, Any]:
     manifest = record.manifest
+    results = stated(manifest, tables)
     matrix = matrix_of(manifest)
     summary = results.summary
     trials = manifest["plan"]["trials"]
@@ -157,6 +153,7 @@ def _content(record: Record, results: ResultTables, figures: list[FigureFile]) -
         "passes_missing": record.missing_passes(),
         "verdicts": verdicts_of(results.results),
         "unavailable": _unavailable(results),
+        "not_stated": results.note,
         "findings": findings_of(results, matrix),
         "figures": [ShownFigure(file, _embedded(file)) for file in figures],
         "asked": [
@@ -176,6 +173,7 @@ def _content(record: Record, results: ResultTables, figures: list[FigureFile]) -
         "budgets": budget_tables(results.budget, summary, matrix),
         "largest": largest_terms(summary),
         "correlations": correlation_lines(results.correlations),
+        "refused_correlations": results.refused,
         "instruments": instruments_of(manifest),
         "fingerprint": list(flattened((manifest.get("board") or {}).get("fingerprint") or {})),
         "workload": list(flattened(manifest.get("workload") or {})),
@@ -201,7 +199,9 @@ def _document(manifest: Mapping[str, Any], part: str) -> dict[str, str]:
 def _board(manifest: Mapping[str, Any]) -> str:
     board = manifest.get("board") or {}
     model = (board.get("fingerprint") or {}).get("model")
-    return ", ".join(str(part) for part in (f"{board.get('kind') or 'unknown'} board", model) if part)
+    return ", ".join(
+        printable_line(str(part), 120) for part in (f"{board.get('kind') or 'unknown'} board", model) if part
+    )
 
 
 def _table_title(entry: Mapping[str, Any]) -> str:

@@ -10,9 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from analysis.figures.data import Matrix, Point, ResultTables, number, points_of, text_of
+from analysis.agreement import LIMIT_PCT
+from analysis.agreement import SUFFIX as DIFFERENCE
+from analysis.figures.data import Matrix, Point, ResultTables, number, points_of, reasons_of, text_of
 from analysis.figures.names import quantity_title, sentence_case
 from analysis.sources import Part, parts_of
+from lab.record.reasons import REASONS
 from lab.report.correlations import grouped_name
 from lab.report.format import plural, ratio, show
 
@@ -59,6 +62,7 @@ def findings_of(tables: ResultTables, matrix: Matrix) -> list[Finding]:
         found += [_best(summary, matrix, quantity, part, least=least) for part in parts_of(summary, [quantity])]
     for quantity in _CONTESTS:
         found += [_winners(summary, matrix, quantity, part) for part in parts_of(summary, [quantity])]
+    found += _agreements(summary)
     found.append(_gains(tables.speedups))
     found += _correlated(tables.correlations)
     return [finding for finding in found if finding is not None]
@@ -167,6 +171,30 @@ def _published(results: pd.DataFrame) -> Finding | None:
     return Finding(
         "Computed against published energy", facts, "Energy between the time stamps against the printed one."
     )
+
+
+def _agreements(summary: pd.DataFrame) -> list[Finding]:
+    """How far apart two instruments lie that counted the same event, over all points."""
+    if summary.empty:
+        return []
+    rows = summary[summary["quantity"].str.endswith(DIFFERENCE)]
+    found = []
+    for (quantity, source), members in rows.groupby(["quantity", "source"], sort=False):
+        values = [value for value in map(number, members["value"]) if value is not None]
+        facts: tuple[Fact, ...]
+        title = f"{sentence_case(quantity_title(str(quantity).removesuffix(DIFFERENCE)))}: {source}"
+        if values:
+            within = sum(abs(value) <= LIMIT_PCT for value in values)
+            worst = max(values, key=abs)
+            facts = (
+                Fact("largest difference", f"{worst:+.2g} %".replace("-", "−")),
+                Fact(f"within {LIMIT_PCT:g} %", f"{within} of {plural(len(values), 'point')}"),
+            )
+        else:
+            codes = dict.fromkeys(code for cell in members["reasons"] for code in reasons_of(cell))
+            facts = (Fact("not to be compared", "; ".join(REASONS[code].text for code in codes if code in REASONS)),)
+        found.append(Finding(title, facts, "Both of user space alone, of the same program."))
+    return found
 
 
 def _correlated(correlations: pd.DataFrame) -> list[Finding]:

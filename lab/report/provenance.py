@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.figures.units import tick_text
+from lab.record.printable import printable_line, printable_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def _instrument(name: str, entry: Mapping[str, Any]) -> Instrument:
         name=name,
         kind=str(entry.get("kind") or ""),
         origin=str(capabilities.get("origin") or "unknown"),
-        detail=str((entry.get("probe") or {}).get("detail") or ""),
+        detail=printable_line(str((entry.get("probe") or {}).get("detail") or "")),
         measures=", ".join(map(str, capabilities.get("measures") or ())),
         scope=str(capabilities.get("scope") or ""),
         rate=", ".join(part for part in pace if part),
@@ -70,6 +71,6 @@ def flattened(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
         if isinstance(value, Mapping):
             yield from flattened(value, f"{name}.")
         elif isinstance(value, (list, tuple)):
-            yield name, ", ".join(map(str, value))
+            yield name, printable_lines(", ".join(map(str, value)))
         elif value is not None and value != "":
-            yield name, str(value)
+            yield name, printable_lines(str(value))

@@ -13,6 +13,7 @@ from analysis.sources import Part, parts_of
 from lab.report.correlations import CorrelationLine, correlation_lines
 from lab.report.format import plural
 from lab.report.rows import MAIN, WideTable, counted_events, wide_table, window_table
+from lab.report.stated import stated
 from lab.report.uncertainty import BudgetTable, budget_tables
 from lab.report.verdicts import Verdicts, verdicts_of
 
@@ -35,11 +36,13 @@ _SINGLES = (
 def results_text(manifest: Mapping[str, Any], tables: ResultTables) -> str:
     """What ``lab show`` prints of a record's results: origin, verdicts, and the tables that have something to say."""
     matrix = matrix_of(manifest)
+    tables = stated(manifest, tables)
     summary = tables.summary
     blocks = [
         f"{matrix.title}\nrecord {matrix.record_id}, {manifest.get('state', 'unknown')}",
         origin_text(manifest, tables),
         verdicts_text(verdicts_of(tables.results)),
+        f"not stated: {tables.note}" if tables.note else "",
         wide_text(window_table(tables.results, matrix), first="Window"),
         wide_text(wide_table(summary, matrix, MAIN)),
         *(_singles_text(summary, matrix, part) for part in parts_of(summary, _SINGLES)),

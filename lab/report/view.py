@@ -25,6 +25,7 @@ from analysis.view.tiles import QUANTITIES, Line, Series, Tile
 from lab.record.quantity import Verdict
 from lab.report.build import ORIGIN_MEANINGS, OriginShare, reason_text
 from lab.report.format import MISSING, grouped, plural, show
+from lab.report.pages import page_environment
 
 GLYPHS = {"valid": "✓", "degraded": "◐", "invalid": "✕", "noted": "○"}
 
@@ -69,16 +70,9 @@ class _Numbers:
 
 def render_view(view: View, channels: Sequence[str] = QUANTITIES, command: str = "lab view") -> str:
     """The page as text. ``channels`` are shown at first; ``command`` is how to ask for this view again."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("lab.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.globals["plural"] = plural
     numbers = _Numbers()
     payload = json.dumps(_payload(view, channels, numbers), allow_nan=False, separators=(",", ":"))

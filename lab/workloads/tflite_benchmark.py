@@ -1,27 +1,4 @@
-"""TensorFlow Lite's ``benchmark_model`` on any board: workloads of kind ``tflite_benchmark``.
-
-``inputs/networks.json``, which this adapter leaves in the record for the analysis, has this shape::
-
-    {
-      "schema": "lab.networks/1",
-      "networks": {
-        "MobileNet 32": {                  # network and input size, whatever the compression
-          "network": "MobileNet", "input_size": 32,
-          "parameters": 3516964, "depth": 56, "macs": 11873792,
-          "layers": [                      # all Keras layers, in order; sizes in elements, for one image
-            {"name": "conv1", "kind": "Conv2D", "parameters": 864, "macs": 221184,
-             "input_elements": 3072, "output_elements": 8192}, ...
-          ]
-        }, ...
-      },
-      "points": [                          # one per distinct settings of the plan's trials
-        {"settings": {...},                # equal to the trial's "settings" in the manifest
-         "variation": "MobileNet PQ 32", "network": "MobileNet 32",
-         "weight_bytes": 1, "activation_bytes": 1},    # 4 for float32
-        ...
-      ]
-    }
-"""
+"""The study's networks on any board, by ``benchmark_model`` or LiteRT: workloads of kind ``tflite_benchmark``."""
 
 from __future__ import annotations
 
@@ -35,14 +12,11 @@ from typing import Any
 from lab.boards.protocol import Board
 from lab.config.templates import Value, fill_value
 from lab.errors import HardwareError, UsageError
-from lab.networks.tables import Network, Variation, load_network, variation
+from lab.networks.document import PointNetwork, networks_file
+from lab.networks.tables import Variation, load_network, variation
 from lab.record.quantity import Origin
 from lab.workloads.protocol import PassRequest, Prepared
-
-NETWORKS_FILE = "networks.json"
-NETWORKS_SCHEMA = "lab.networks/1"
-
-NNAPI, EXTERNAL_DELEGATE = "nnapi", "external_delegate"
+from lab.workloads.tflite_runtimes import BENCHMARK_MODEL, LITERT, NNAPI, Accelerator, BenchmarkModel, LiteRt, Runtime
 
 _NO_LIMIT_S = 86_400
 """For ``--max_secs`` where the runs or duration asked for must be completed: the pass's deadline is the limit."""
@@ -54,11 +28,11 @@ _DEFAULT_MIN_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class TfliteBenchmarkSettings:
-    """What the experiment says (templates, not filled in yet) and what the bench says of its program.
+    """What the experiment says (templates, not filled in yet) and what the bench says of what runs the models.
 
-    ``program`` is its path on the board; ``npu`` is ``nnapi`` or ``external_delegate``, the latter with the path of the
-    ``delegate``'s library on the board; ``models`` is the folder with the .tflite files on this machine, not needed
-    on a simulated board.
+    ``runtime`` is ``benchmark_model``, whose path on the board is ``program``, or ``litert``, by the interpreter
+    ``python``; ``npu`` is ``nnapi`` or ``external_delegate``, the latter with the path of the ``delegate``'s library on
+    the board; ``models`` is the folder with the .tflite files on this machine, not needed on a simulated board.
     """
 
     network: Value = "{network}"
@@ -66,9 +40,14 @@ class TfliteBenchmarkSettings:
     compression: Value = "none"
     threads: Value = 1
     accelerator: Value = "cpu"
+    runtime: str = BENCHMARK_MODEL
     program: str = "benchmark_model"
+    python: str | None = None
+    xnnpack: bool | None = None
     npu: str = NNAPI
+    nnapi_accelerator: str | None = None
     delegate: str | None = None
+    delegate_options: Mapping[str, str] = field(default_factory=dict)
     models: Path | None = None
 
 
@@ -83,10 +62,11 @@ class _Run:
 
 @dataclass(slots=True)
 class _ModelFiles:
-    """Files already on the board, and their checksums."""
+    """Files already on the board, their checksums, and what is known of where their weights come from."""
 
     places: dict[Variation, str] = field(default_factory=dict)
     sha256: dict[str, str] = field(default_factory=dict)
+    weights: dict[str, str] = field(default_factory=dict)
 
 
 class TfliteBenchmark:
@@ -95,19 +75,16 @@ class TfliteBenchmark:
     Raises :class:`lab.errors.UsageError` for settings that do not go together.
     """
 
-    reader = "benchmark_model"
-
     def __init__(self, settings: TfliteBenchmarkSettings) -> None:
-        if settings.npu not in (NNAPI, EXTERNAL_DELEGATE):
-            raise UsageError(f"npu is {NNAPI!r} or {EXTERNAL_DELEGATE!r}, not {settings.npu!r}")
-        if settings.npu == EXTERNAL_DELEGATE and not settings.delegate:
-            raise UsageError("npu: external_delegate needs the path of the delegate's library on the board")
         self._settings = settings
+        self._runtime = _runtime(settings)
+        self.reader = self._runtime.reader
         self._files = _ModelFiles()
 
     def prepare_campaign(self, board: Board, cache: Path) -> None:
-        """Check that there is a folder with model files, where the board needs any."""
+        """Check that there is a folder with model files, where the board needs any, and make the runtime ready."""
         self._files = _ModelFiles()
+        self._runtime.make_ready(board)
         if board.origin is Origin.SIMULATED:
             return
         if self._settings.models is None:
@@ -125,13 +102,13 @@ class TfliteBenchmark:
         """
         run = self._run(values)
         argv = [
-            self._settings.program,
+            *self._runtime.program(board),
             f"--graph={self._graph(board, run.variation)}",
             f"--num_threads={run.threads}",
-            *self._accelerator_flags(run),
+            *self._runtime.flags(on_npu=run.on_npu),
             *_length_flags(request),
         ]
-        return Prepared(argv=tuple(argv))
+        return Prepared(argv=tuple(argv), opens_window=self._runtime.opens_window)
 
     def estimate_s(self, values: Mapping[str, Any], request: PassRequest) -> float:
         """Length of the pass on a board of the class of an i.MX 8M Plus, from the network's multiply-accumulates."""
@@ -145,31 +122,21 @@ class TfliteBenchmark:
 
     def inputs(self, points: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
         """``networks.json``: the layer tables of the networks used, and which point uses which."""
-        networks: dict[str, Any] = {}
-        entries: list[dict[str, Any]] = []
-        for settings in points:
-            entry = self._point(settings)
-            if entry in entries:
-                continue
-            entries.append(entry)
-            chosen = self._run(settings).variation
-            networks.setdefault(chosen.title, _table(load_network(chosen.network, chosen.input_size)))
-        content = {"schema": NETWORKS_SCHEMA, "networks": networks, "points": entries}
-        return {NETWORKS_FILE: (json.dumps(content, separators=(",", ":")) + "\n").encode()}
+        return networks_file(map(self._point, points))
 
     def versions(self) -> dict[str, str]:
-        """Checksums of the model files that were put on the board."""
-        return {f"{name} sha256": digest for name, digest in sorted(self._files.sha256.items())}
+        """What runs the models; checksums of the files that were put on the board, and whose weights they hold."""
+        files = {f"{name} sha256": digest for name, digest in self._files.sha256.items()}
+        weights = {f"{name} weights": kind for name, kind in self._files.weights.items()}
+        return {**self._runtime.versions(), **dict(sorted({**files, **weights}.items()))}
 
-    def _point(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        chosen = self._run(settings).variation
-        return {
-            "settings": dict(settings),
-            "variation": chosen.name,
-            "network": chosen.title,
-            "weight_bytes": chosen.element_bytes,
-            "activation_bytes": chosen.element_bytes,
-        }
+    def _point(self, settings: Mapping[str, Any]) -> PointNetwork:
+        run = self._run(settings)
+        network, chosen = load_network(run.variation.network, run.variation.input_size), run.variation
+        accelerator = "npu" if run.on_npu else "cpu"
+        return PointNetwork(
+            settings, network, network.title, chosen.name, chosen.element_bytes, run.threads, accelerator
+        )
 
     def _run(self, values: Mapping[str, Any]) -> _Run:
         settings = self._settings
@@ -188,6 +155,7 @@ class TfliteBenchmark:
             count = 0
         if count < 1:
             raise UsageError(f"workload.threads is a whole number of at least 1, not {threads!r}")
+        self._runtime.check(on_npu=accelerator == "npu")
         return _Run(chosen, count, accelerator == "npu")
 
     @staticmethod
@@ -205,18 +173,35 @@ class TfliteBenchmark:
             if not local.is_file():
                 raise HardwareError(
                     f"{chosen.name}: there is no {local}",
-                    advice="convert the network, or leave it out of the experiment's factors",
+                    advice="build it (lab models build), or leave it out of the experiment's factors",
                 )
-            self._files.sha256[chosen.file_name] = hashlib.sha256(local.read_bytes()).hexdigest()
+            digest = hashlib.sha256(local.read_bytes()).hexdigest()
+            self._files.sha256[chosen.file_name] = digest
+            if weights := _weights(local, digest):
+                self._files.weights[chosen.file_name] = weights
             self._files.places[chosen] = board.put(local, f"models/{chosen.file_name}")
         return self._files.places[chosen]
 
-    def _accelerator_flags(self, run: _Run) -> list[str]:
-        if not run.on_npu:
-            return []
-        if self._settings.npu == NNAPI:
-            return ["--use_nnapi=true"]
-        return [f"--external_delegate_path={self._settings.delegate}"]
+
+def _runtime(settings: TfliteBenchmarkSettings) -> Runtime:
+    accelerator = Accelerator(
+        settings.npu, settings.nnapi_accelerator, settings.delegate, dict(settings.delegate_options)
+    )
+    if settings.runtime == LITERT:
+        return LiteRt(settings.python, accelerator, settings.xnnpack)
+    if settings.runtime == BENCHMARK_MODEL:
+        return BenchmarkModel(settings.program, accelerator, settings.xnnpack)
+    raise UsageError(f"runtime is {BENCHMARK_MODEL!r} or {LITERT!r}, not {settings.runtime!r}")
+
+
+def _weights(model: Path, digest: str) -> str | None:
+    """Where a model's weights come from, by the description that ``lab models build`` leaves beside it; ``None`` if
+    there is none of this very file."""
+    try:
+        said = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
+        return str(said["weights"]["kind"]) if said["sha256"] == digest else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _length_flags(request: PassRequest) -> list[str]:
@@ -234,27 +219,6 @@ def _length_flags(request: PassRequest) -> list[str]:
         # Without this, the program warms up for half a second however few runs are asked for.
         flags += [f"--warmup_runs={warmup_runs}", "--warmup_min_secs=0"]
     return flags
-
-
-def _table(network: Network) -> dict[str, Any]:
-    return {
-        "network": network.name,
-        "input_size": network.input_size,
-        "parameters": network.parameters,
-        "depth": network.depth,
-        "macs": network.macs,
-        "layers": [
-            {
-                "name": layer.name,
-                "kind": layer.kind,
-                "parameters": layer.parameters,
-                "macs": layer.macs,
-                "input_elements": layer.input_elements,
-                "output_elements": layer.output_elements,
-            }
-            for layer in network.layers
-        ],
-    }
 
 
 _CORE_MAC_PER_S = 4e9

@@ -88,7 +88,7 @@ class Campaign:
             "instruments": {
                 "meter": {"kind": "simulated_joulescope", "capabilities": meter_capabilities()},
                 "perf": {
-                    "kind": "perf_stat",
+                    "kind": "counters",
                     "capabilities": {"measures": list(EVENTS), "origin": "measured", "scope": "process tree"},
                 },
             },

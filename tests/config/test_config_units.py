@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from lab.config import units
-from lab.config.units import Current, Dimension, Duration, Frequency, Power, Probability, Ratio, Size, Voltage
+from lab.config.units import (
+    Current,
+    Dimension,
+    Duration,
+    Frequency,
+    Power,
+    Probability,
+    Ratio,
+    Size,
+    Temperature,
+    Voltage,
+)
 
 TYPES: dict[str, tuple[object, Dimension]] = {
     "duration": (Duration, units.DURATION),
@@ -19,6 +30,7 @@ TYPES: dict[str, tuple[object, Dimension]] = {
     "current": (Current, units.CURRENT),
     "voltage": (Voltage, units.VOLTAGE),
     "power": (Power, units.POWER),
+    "temperature": (Temperature, units.TEMPERATURE),
     "ratio": (Ratio, units.RATIO),
 }
 ADAPTERS = {name: TypeAdapter(kind) for name, (kind, _) in TYPES.items()}
@@ -56,6 +68,8 @@ def problem(name: str, value: object) -> dict[str, str | None]:
         ("current", "100 μA", 100e-6),
         ("voltage", "1.5 mV", 1.5e-3),
         ("power", "20 mW", 0.02),
+        ("temperature", "45 °C", 45.0),
+        ("temperature", "62.5", 62.5),
         ("ratio", "0.2 %", 0.002),
         ("ratio", "50 ppm", 50e-6),
         ("ratio", 0.002, 0.002),

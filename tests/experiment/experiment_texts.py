@@ -49,7 +49,7 @@ instruments:
       timebase_ppm: 50
       ranges:
         2 A: {full_scale: 2 A, gain_i: 0.2 %, offset_i: 100 uA, gain_v: 0.1 %, offset_v: 1.5 mV}
-  perf: {kind: perf_stat, core: cortex-a53}
+  perf: {kind: counters, core: cortex-a53}
   resources: {kind: process_resources}
 """
 

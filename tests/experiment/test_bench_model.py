@@ -10,7 +10,7 @@ from experiment_texts import BENCH, bench_of
 from lab.bench.boards import SimulatedBoard
 from lab.bench.joulescopes import Joulescope, SimulatedJoulescope
 from lab.bench.model import Bench
-from lab.bench.tools import Cachegrind, PerfStat
+from lab.bench.tools import Cachegrind, Counters
 from lab.config.problems import ConfigErrors
 from lab.experiment.load import load_bench
 
@@ -42,15 +42,15 @@ def test_a_resolved_bench_reads_as_itself() -> None:
 def test_what_instruments_are_for() -> None:
     assert SimulatedJoulescope.measures_power
     assert Joulescope.measures_power
-    assert PerfStat.counts_events
+    assert Counters.counts_events
     assert Cachegrind.counts_events
-    assert not PerfStat.measures_power
+    assert not Counters.measures_power
 
 
 def test_a_core_knows_how_many_counters_it_has() -> None:
     def slots(fields: str) -> int:
-        perf = bench_of(f"{MINIMAL}  perf: {{kind: perf_stat{fields}}}\n").instruments["perf"]
-        assert isinstance(perf, PerfStat)
+        perf = bench_of(f"{MINIMAL}  perf: {{kind: counters{fields}}}\n").instruments["perf"]
+        assert isinstance(perf, Counters)
         return perf.counter_slots
 
     assert [slots(", core: cortex-a53"), slots(""), slots(", core: cortex-a53, slots: 2")] == [6, 4, 2]

@@ -74,15 +74,15 @@ def test_mistakes_in_both_files_and_the_command_line_come_together(tmp_path: Pat
     lines = mistakes(
         tmp_path,
         EXPERIMENT.replace("repeats: 2", "repeats: 0"),
-        BENCH.replace("kind: perf_stat", "kind: perfstat"),
+        BENCH.replace("kind: counters", "kind: counter"),
         "passes.energy.idle=soon",
         "bench:instruments.meter.rate=2 MHz",
     )
     assert lines == [
-        "bench.yaml:14:16: instruments.perf.kind: not one of the choices (found 'perfstat', expected "
-        "'simulated_joulescope', 'joulescope', 'ppk2', 'perf_stat', 'process_resources', 'cachegrind', 'energyrunner', "
-        "'replay', 'nvml', 'rapl' or 'hwmon'; "
-        "did you mean 'perf_stat'?)",
+        "bench.yaml:14:16: instruments.perf.kind: not one of the choices (found 'counter', expected "
+        "'simulated_joulescope', 'joulescope', 'ppk2', 'counters', 'process_resources', 'cachegrind', 'tcg_plugin', "
+        "'energyrunner', 'replay', 'nvml', 'rapl' or 'hwmon'; "
+        "did you mean 'counters'?)",
         "five.yaml:17:10: repeats: out of bounds (found 0, expected at least 1)",
         "--set bench:instruments.meter.rate=2 MHz: instruments.meter.rate: not a rate of a JS220 "
         "(found '2 MHz', expected 1 Hz to 1e+06 Hz)",

@@ -8,20 +8,17 @@ from pathlib import Path
 
 import pytest
 from experiment_texts import BENCH, EXPERIMENT, bench_of, load
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lab.errors import UsageError
 from lab.experiment.discovery import discover
 from lab.experiment.estimate import estimate
-from lab.experiment.events import ANCHORS, SOFTWARE_EVENTS, chunks
 from lab.experiment.plan import PassPlan, Plan, Unavailable, build_plan
 
 HOST = """\
 bench: host
 board: {kind: simulated}
 instruments:
-  perf: {kind: perf_stat, events: [page-faults]}
+  perf: {kind: counters, events: [page-faults]}
   cachegrind:
     kind: cachegrind
     l1i: {size: 32 KiB, ways: 2}
@@ -57,7 +54,8 @@ def test_the_passes_of_a_trial(tmp_path: Path) -> None:
             pass_id="t0007.counters0",
             kind="counters",
             instruments=("perf",),
-            events=("instructions", "page-faults"),
+            events=("instructions", "page-faults", "cycles"),
+            anchors=("cycles",),
             runs=51,
             warmup_runs=0,
         ),
@@ -65,7 +63,8 @@ def test_the_passes_of_a_trial(tmp_path: Path) -> None:
             pass_id="t0007.counters0.baseline",
             kind="counters",
             instruments=("perf",),
-            events=("instructions", "page-faults"),
+            events=("instructions", "page-faults", "cycles"),
+            anchors=("cycles",),
             runs=1,
             warmup_runs=0,
             baseline=True,
@@ -81,7 +80,8 @@ def test_the_manifest_holds_all_of_it(tmp_path: Path) -> None:
         "trial_id", "point_id", "order", "repeat", "label", "values", "settings", "passes",
     }  # fmt: skip
     assert set(data["trials"][0]["passes"][0]) == {
-        "pass_id", "kind", "instruments", "events", "runs", "min_duration_s", "idle_s", "warmup_runs", "baseline",
+        "pass_id", "kind", "instruments", "events", "anchors", "runs", "min_duration_s", "idle_s", "warmup_runs",
+        "baseline", "window_only",
     }  # fmt: skip
 
 
@@ -107,25 +107,6 @@ def test_counters_are_shared_among_who_can_count_them(tmp_path: Path) -> None:
 def test_a_bench_that_can_give_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"can give nothing of what 'small' asks for \(energy\)"):
         plan_of(tmp_path, "passes={energy: {}}", bench=HOST)
-
-
-NAMES = st.sampled_from(
-    ["cycles", "instructions", "page-faults", "task-clock", "branches", "branch-misses:u", "cache-misses", "LLC-loads"]
-)
-
-
-@given(st.lists(NAMES, unique=True), st.integers(1, 8), st.booleans())
-def test_no_pass_counts_more_than_the_pmu_can(events: list[str], slots: int, own_cycle_counter: bool) -> None:
-    dedicated = {"cycles"} if own_cycle_counter else set()
-    passes = chunks(events, slots, dedicated)
-    for counted in passes:
-        assert len(set(counted)) == len(counted)
-        assert len([event for event in counted if event not in SOFTWARE_EVENTS | dedicated]) <= slots
-    assert set(events) <= {event for counted in passes for event in counted}
-    if len(passes) <= 1:
-        assert [event for counted in passes for event in counted] == events
-    elif slots > len(ANCHORS):
-        assert all(set(ANCHORS) <= set(counted) for counted in passes)
 
 
 def test_anchors_are_counted_in_every_chunk(tmp_path: Path) -> None:

@@ -12,14 +12,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 FLOORS: dict[str, set[str]] = {
     "lab.errors": set(),
+    "lab.cache": set(),
     "lab.record": {"lab.errors"},
     "instruments": {"lab.errors", "lab.record"},
     "analysis": {"lab.errors", "lab.record"},
+    "lab.toolchains": {"lab.errors"},
     "lab.networks": {"lab.errors"},
     "lab.config": {"lab.errors"},
-    "lab.bench": {"lab.errors", "lab.record", "lab.config", "lab.boards", "instruments"},
-    "lab.boards": {"lab.errors", "lab.record", "lab.networks", "instruments"},
-    "lab.workloads": {"lab.errors", "lab.record", "lab.config", "lab.networks", "lab.boards"},
+    "lab.bench": {"lab.errors", "lab.cache", "lab.record", "lab.config", "lab.boards", "instruments"},
+    "lab.boards": {"lab.errors", "lab.cache", "lab.record", "lab.networks", "lab.toolchains", "instruments"},
+    "lab.workloads": {"lab.errors", "lab.record", "lab.config", "lab.networks", "lab.toolchains", "lab.boards"},
     "lab.experiment": {"lab.errors", "lab.record", "lab.config", "lab.bench", "lab.networks"},
     "lab.report": {"lab.errors", "lab.record", "analysis"},
     "lab.runner": {

@@ -48,7 +48,9 @@ def test_every_figure_is_stamped(built, name: str) -> None:
 def test_the_stamp_follows_the_origin(tmp_path: Path, origin: str) -> None:
     networks = ("MobileNet", "VGG16")
     content = synthetic.manifest(origin=origin, networks=networks)
-    svg = draw(tmp_path / "r", content, synthetic.tables(origin=origin, networks=networks))["latency"]
+    entry = {"kind": "bars", "name": "faults", "quantity": "page-faults", "title": "Page faults"}
+    content["experiment"]["resolved"]["analysis"]["figures"] = [entry]
+    svg = draw(tmp_path / "r", content, synthetic.tables(origin=origin, networks=networks))["faults"]
     assert f">{origin.upper()}</text>" in svg
     for other in {"measured", "replayed", "emulated", "simulated"} - {origin}:
         assert other.upper() not in svg
