@@ -32,8 +32,6 @@ from analysis.clustered import (
 FEWEST_POINTS = 4
 """Below this a correlation says nothing."""
 
-INTERVAL = (2.5, 97.5)
-
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
@@ -84,7 +82,7 @@ def correlate(
         ("pearson", pearson_correlations(columns, draws)),
         ("spearman", spearman_correlations(columns, draws)),
     ):
-        figures[name], interval = found.value(both), found.interval(both, bounded=True)
+        figures[name], interval = found.value(both), found.interval(both, on_z=True)
         if interval is not None:
             figures |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
     if n_clusters < FEWEST_CLUSTERS:

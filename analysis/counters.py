@@ -99,17 +99,7 @@ def _in_window(
         reasons.append("count_missing")
     elif reading.value is not None:
         value = reading.value / output.inferences
-    return stated(
-        reading.name,
-        value,
-        reading.unit,
-        pass_id=pass_id,
-        origin=origin,
-        reasons=reasons,
-        unexplained="not_counted",
-        source=reading.instrument,
-        scope=reading.scope,
-    )
+    return _stated(reading, value, pass_id, origin, reasons)
 
 
 def _per_inference(
@@ -133,6 +123,10 @@ def _per_inference(
         if value <= 0.0 and (reading.value or before.value):
             # More work cannot cost fewer instructions: what is left of the difference is noise.
             reasons.append("below_resolution")
+    return _stated(reading, value, pass_id, origin, reasons)
+
+
+def _stated(reading: Reading, value: float | None, pass_id: str, origin: Origin, reasons: Sequence[str]) -> Measured:
     return stated(
         reading.name,
         value,

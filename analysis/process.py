@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.compression import compression_speedups
 from analysis.correlations import correlations_frame
 from analysis.covariates import Covariates
+from analysis.fits import fits_frame
 from analysis.tables import Row, results_frame, summary_frames
 from analysis.trial import Campaign, trial_quantities
 from lab.record.manifest import FILE
@@ -28,7 +29,7 @@ class Results:
 
     ``results``: one row per trial and quantity; ``summary``: one per point, quantity, origin and source; ``budget``:
     the terms of each summary row's uncertainty; ``correlations`` and ``speedups``: what the experiment's factors and
-    analysis allow.
+    analysis allow; ``fits``: what measures of cache fit explain of what was measured.
     """
 
     results: pd.DataFrame
@@ -36,6 +37,7 @@ class Results:
     budget: pd.DataFrame
     correlations: pd.DataFrame
     speedups: pd.DataFrame
+    fits: pd.DataFrame
 
 
 def process(record: Record) -> Results:
@@ -56,13 +58,14 @@ def process(record: Record) -> Results:
     factors = _factors(resolved, trials)
     events = {event for trial in trials for plan in trial["passes"] for event in plan["events"]}
     summary, budget = summary_frames(_in_matrix_order(rows, resolved, factors), factors, events)
-    analysis = resolved.get("analysis") or {}
+    analysis, seed = resolved.get("analysis") or {}, int(manifest.get("seed") or 0)
     return Results(
         results=results_frame(rows, factors),
         summary=summary,
         budget=budget,
-        correlations=correlations_frame(summary, analysis.get("correlations") or (), int(manifest.get("seed") or 0)),
+        correlations=correlations_frame(summary, analysis.get("correlations") or (), seed),
         speedups=compression_speedups(summary, factors, analysis.get("hue")),
+        fits=fits_frame(summary, manifest, seed),
     )
 
 
@@ -76,6 +79,7 @@ def write(results: Results, record_root: Path) -> tuple[Path, ...]:
         "budget": results.budget,
         "correlations": results.correlations,
         "speedups": results.speedups,
+        "cache_fit": results.fits,
     }
     written = [_replace(record_root / f"{name}.parquet", _parquet(frame)) for name, frame in both.items()]
     written += [_replace(record_root / f"{name}.csv", _csv(frame)) for name, frame in (both | text_only).items()]

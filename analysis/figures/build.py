@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analysis.figures.inferences import Panel
+    from analysis.figures.networks import NetworkDrawing
     from lab.record.documents import TraceRef
     from lab.record.reader import PassData, Record
 
@@ -99,13 +100,31 @@ def write_figures(record_root: Path, manifest: Mapping[str, Any], tables: Result
                 for part in parts_of(tables.summary, _quantities(entry)):
                     drawing_of = partial(draw, _Tables.of(tables, part), matrix, {**entry, "title": part.titled(title)})
                     files.append(_write(folder, name + part.suffix, kind, part.titled(title), drawing_of))
+        files += _networks(folder, record_root, manifest, tables)
         if not board_is_emulated(manifest):
             files += _own_figures(folder, record_root, manifest, tables, matrix)
+            files += _offload_figures(folder, manifest, tables, matrix)
     written = {path for file in files for path in (file.png, file.svg) if path is not None}
     for path in folder.iterdir():
         if path.suffix in {".png", ".svg"} and path not in written:
             path.unlink()
     return files
+
+
+def _offload_figures(
+    folder: Path, manifest: Mapping[str, Any], tables: ResultTables, matrix: Matrix
+) -> list[FigureFile]:
+    """Those of the offload scenario that the experiment names; none where it names none."""
+    from analysis.offload.scenario import recorded_scenario
+
+    scenario = recorded_scenario(manifest)
+    if scenario is None:
+        return []
+    from analysis.figures.offload.build import write_offload_figures
+    from analysis.offload.tables import offload_of
+
+    found = offload_of(manifest, tables.summary, scenario)
+    return [] if found is None else write_offload_figures(folder, found, matrix.record_id, everything=False)
 
 
 def _own_figures(
@@ -132,6 +151,7 @@ class _Tables:
     budget: pd.DataFrame
     correlations: pd.DataFrame
     speedups: pd.DataFrame
+    fits: pd.DataFrame
 
     @classmethod
     def of(cls, tables: ResultTables, part: Part) -> _Tables:
@@ -139,7 +159,7 @@ class _Tables:
         if part.source and not correlations.empty and "source" in correlations.columns:
             correlations = correlations[correlations["source"].isin(["", part.name])]
         results, summary, budget = (part.of(frame) for frame in (tables.results, tables.summary, tables.budget))
-        return cls(results, summary, budget, correlations, tables.speedups)
+        return cls(results, summary, budget, correlations, tables.speedups, tables.fits)
 
 
 def _quantities(entry: Mapping[str, Any]) -> list[str]:
@@ -156,6 +176,23 @@ def _inferences(folder: Path, record_root: Path, tables: ResultTables, matrix: M
         sketch = partial(_drawn_inferences, panels, title, matrix)
         files.append(_write(folder, f"single_inferences{part.suffix}", "inferences", title, sketch))
     return files
+
+
+def _networks(folder: Path, record_root: Path, manifest: Mapping[str, Any], tables: ResultTables) -> list[FigureFile]:
+    """Layers, what measures of cache fit explain, and the roofline; none where the workload left no networks."""
+    from analysis.figures.networks import network_drawings
+    from lab.record.reader import Record
+
+    record = Record(record_root, dict(manifest), salvage=True)
+    files = []
+    for drawing_of in network_drawings(record, tables):
+        sketch = partial(_named_sketch, drawing_of)
+        files.append(_write(folder, drawing_of.name, drawing_of.kind, drawing_of.title, sketch))
+    return files
+
+
+def _named_sketch(drawing_of: NetworkDrawing) -> _Sketch:
+    return _Sketch(drawing_of.draw(), drawing_of.title, drawing_of.caption, drawing_of.origins)
 
 
 def _write(folder: Path, name: str, kind: str, title: str, sketch: Callable[[], _Sketch]) -> FigureFile:

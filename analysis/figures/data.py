@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 class ResultTables(Protocol):
     """The analysis's tables: tidy results, one summary row per point and quantity, the budget,
-    the correlations, the speed-ups from compression."""
+    the correlations, the speed-ups from compression, what measures of cache fit explain."""
 
     @property
     def results(self) -> pd.DataFrame: ...
@@ -34,6 +34,9 @@ class ResultTables(Protocol):
 
     @property
     def speedups(self) -> pd.DataFrame: ...
+
+    @property
+    def fits(self) -> pd.DataFrame: ...
 
 
 @dataclass(frozen=True, slots=True)

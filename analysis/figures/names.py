@@ -75,7 +75,16 @@ _TITLES: dict[str, str] = {
     "macs_over_l1_pct": "MACs in layers larger than L1d",
     "macs_over_l2_pct": "MACs in layers larger than L2",
     "bytes_over_l1_pct": "bytes in layers larger than L1d",
+    "macs_over_ram_pct": "MACs in layers larger than RAM",
     "bytes_over_l2_pct": "bytes in layers larger than L2",
+    "bytes_over_ram_pct": "bytes in layers larger than RAM",
+    "spilled_l1_bytes": "bytes of layers beyond L1d",
+    "spilled_l2_bytes": "bytes of layers beyond L2",
+    "spilled_ram_bytes": "bytes of layers beyond RAM",
+    "working_set_bytes": "working sets of all layers",
+    "working_set_mean_bytes": "mean working set of a layer",
+    "working_set_largest_bytes": "largest working set of a layer",
+    "macs_per_byte": "MACs per byte, layer by layer",
 }
 
 _TERMS: dict[str, str] = {

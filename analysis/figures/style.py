@@ -212,10 +212,11 @@ def watermark(axes: Axes, origins: Sequence[str]) -> None:
     )
 
 
-def png_bytes(figure: Figure) -> bytes:
-    """The figure as PNG, without date or program version."""
+def png_bytes(figure: Figure, compression: int = 6) -> bytes:
+    """The figure as PNG, without date or program version; ``compression`` is zlib's level, 0 to 9."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    options = {"compress_level": compression}
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None}, pil_kwargs=options)
     return buffer.getvalue()
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from analysis.offload.grid import Grid, furthest
 from analysis.offload.points import UNITS, Cost
+from analysis.offload.scenario import ASSUMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ def _row(grid: Grid, which: Cost, i: int, label: str, places: list[int]) -> dict
         "best_offloads": None,
         "left_out": "; ".join(left_out),
         "origin": "",
+        "assumed": "",
     }
     candidates = sorted((way for way in found if not way.is_bound), key=lambda way: way.value)
     if not candidates:
@@ -63,7 +65,8 @@ def _row(grid: Grid, which: Cost, i: int, label: str, places: list[int]) -> dict
         "U": best.expanded_u,
         "not_told_apart": "; ".join(tied),
         "best_offloads": best.offloads,
-        "origin": furthest([way.origin for way in found]),
+        "origin": furthest([way.origin for way in found if way.origin != ASSUMED]) or ASSUMED,
+        "assumed": grid.assumed(places[0], 0, None if which is Cost.LATENCY else i),
     }
 
 

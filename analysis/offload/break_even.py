@@ -48,9 +48,7 @@ def up_bandwidth_bytes_s(
         return np.where(left > 0.0, sent / left, np.inf)
 
 
-def byte_energy_j(
-    local_j: ArrayLike, idle_w: ArrayLike, offloaded_s: ArrayLike, bytes_both_ways: ArrayLike
-) -> Floats:
+def byte_energy_j(local_j: ArrayLike, idle_w: ArrayLike, offloaded_s: ArrayLike, bytes_both_ways: ArrayLike) -> Floats:
     """The energy per byte below which offloading costs less; 0 if waiting alone costs more than the local inference."""
     local, idle, seconds, amount = _arrays(local_j, idle_w, offloaded_s, bytes_both_ways)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,4 +1,4 @@
-"""The table of break-evens: for each point and way the value of one variable from which offloading pays, as an interval.
+"""The table of break-evens: for each point and way the value of a variable from which offloading pays, as an interval.
 
 The interval is that of the choice: for a variable between its ends, local and offloaded cost differ by less than the
 expanded uncertainty of their difference. It comes from shifting the local cost by that uncertainty both ways (all
@@ -25,7 +25,7 @@ BEYOND = "beyond what one device, link and server sustain"
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A break-even: its name, unit, the cost it is about, and its value for local costs at (point, medium, server, idle).
+    """A break-even: its name, unit, the cost it is about, and its value for local costs on the grid's axes.
 
     ``pays`` says where offloading pays: below or above the value. ``never`` and ``always`` are the values that stand
     for no break-even.
@@ -95,9 +95,7 @@ def _rows(grid: Grid, kind: _Kind) -> Iterator[dict[str, Any]]:
         # Its own uncertainty is not the question here: what is asked for is a value of it.
         halves = np.broadcast_to(grid.idle_w * grid.remote_u, grid.shape)
     span = np.hypot(here_u, np.nan_to_num(halves))
-    middle, low, high = (
-        np.broadcast_to(kind.of(grid, here + sign * span), grid.shape) for sign in (0.0, -1.0, 1.0)
-    )
+    middle, low, high = (np.broadcast_to(kind.of(grid, here + sign * span), grid.shape) for sign in (0.0, -1.0, 1.0))
     _, media, servers, states = grid.shape
     for p in having:
         point = grid.points[p]
@@ -166,7 +164,8 @@ def _transfer_s(grid: Grid) -> Floats:
 
 def _reply_s(grid: Grid) -> Floats:
     down = np.array([medium.down_bytes_s for medium in grid.scenario.media])[None, :, None, None]
-    return grid.result_bytes / down
+    seconds: Floats = grid.result_bytes / down
+    return seconds
 
 
 def _round_trip(grid: Grid, local: Floats) -> Floats:

@@ -24,6 +24,9 @@ from lab.record.quantity import Origin
 BYTE_ENERGY = "nobody says what a byte costs over this medium: the offloaded energy is a lower bound"
 
 
+_RANKS = {str(origin): origin.rank for origin in Origin}
+
+
 @dataclass(frozen=True, eq=False)
 class Grid:
     """The offloaded costs of a record in a scenario; all in SI units. ``expanded`` are 95 % uncertainties that come
@@ -131,8 +134,7 @@ class Grid:
 
 def furthest(origins: Sequence[str]) -> str:
     """The origin furthest from a measurement; a word that is none of ours is further than all. Empty for none."""
-    known = {str(origin): origin.rank for origin in Origin}
-    return max((origin for origin in origins if origin), key=lambda origin: known.get(origin, len(known)), default="")
+    return max((origin for origin in origins if origin), key=lambda origin: _RANKS.get(origin, len(_RANKS)), default="")
 
 
 def grid_of(points: Sequence[LocalPoint], scenario: Scenario) -> Grid:
@@ -141,16 +143,16 @@ def grid_of(points: Sequence[LocalPoint], scenario: Scenario) -> Grid:
     remotes = tuple(tuple(server.remote(point) for server in scenario.servers) for point in points)
     media = scenario.media
     up, down, trip = (
-        np.array([value(medium) for medium in media])[None, :, None, None]
-        for value in (
-            lambda medium: medium.up_bytes_s,
-            lambda medium: medium.down_bytes_s,
-            lambda medium: medium.round_trip_s,
+        _media_axis(values)
+        for values in (
+            [medium.up_bytes_s for medium in media],
+            [medium.down_bytes_s for medium in media],
+            [medium.round_trip_s for medium in media],
         )
     )
     up_j, down_j = (
-        np.array([getattr(medium, name) or 0.0 for medium in media])[None, :, None, None]
-        for name in ("up_j_byte", "down_j_byte")
+        _media_axis(values)
+        for values in ([medium.up_j_byte or 0.0 for medium in media], [medium.down_j_byte or 0.0 for medium in media])
     )
     idle = [[_idle(point, state.power_w) for state in scenario.idle] for point in points]
     return Grid(
@@ -169,9 +171,7 @@ def grid_of(points: Sequence[LocalPoint], scenario: Scenario) -> Grid:
     )
 
 
-def _bytes_of(
-    points: Sequence[LocalPoint], scenario: Scenario
-) -> tuple[Floats, Floats, tuple[tuple[str, ...], ...]]:
+def _bytes_of(points: Sequence[LocalPoint], scenario: Scenario) -> tuple[Floats, Floats, tuple[tuple[str, ...], ...]]:
     sent = np.full((len(points), len(scenario.media), 1, 1), np.nan)
     result = np.empty_like(sent)
     problems = []
@@ -211,6 +211,10 @@ def _idle(point: LocalPoint, stated_w: float | None) -> tuple[float, float]:
 
 def _or_nan(value: float | None) -> float:
     return np.nan if value is None else value
+
+
+def _media_axis(values: Sequence[float]) -> Floats:
+    return np.array(values, np.float64)[None, :, None, None]
 
 
 def _remote_axis(rows: Sequence[Sequence[float]]) -> Floats:

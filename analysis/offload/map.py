@@ -40,9 +40,9 @@ def winners(where: Plane, local: Sequence[float], remote_s: Sequence[float], sen
     ``local`` are latencies on the device, ``remote_s`` those on servers.
     """
     network = cost.network_time_s(where.round_trip_s[:, None], sent_bytes, where.up_bytes_s[None, :])
-    return cheapest([*map(np.float64, local), *(cost.offloaded_time_s(remote, network) for remote in remote_s)]).reshape(
-        where.shape
-    )
+    return cheapest(
+        [*map(np.float64, local), *(cost.offloaded_time_s(remote, network) for remote in remote_s)]
+    ).reshape(where.shape)
 
 
 def offloading_wins(where: Plane, allowed_s: ArrayLike, sent_bytes: ArrayLike) -> NDArray[np.int32]:
@@ -66,11 +66,13 @@ def boundary(up_bytes_s: Floats, allowed_s: ArrayLike, sent_bytes: ArrayLike, ne
     """
     longest = _longest_round_trips(up_bytes_s, allowed_s, sent_bytes)
     falling = -np.sort(-np.nan_to_num(longest, nan=0.0, neginf=0.0), axis=0)
-    return np.maximum(falling[networks - 1], 0.0)
+    edge: Floats = np.maximum(falling[networks - 1], 0.0)
+    return edge
 
 
 def _longest_round_trips(up_bytes_s: Floats, allowed_s: ArrayLike, sent_bytes: ArrayLike) -> Floats:
     """A row for each network: the round trip below which it pays, along the bandwidths; NaN stays NaN."""
     allowed = np.atleast_1d(np.asarray(allowed_s, np.float64))
     sent = np.broadcast_to(np.asarray(sent_bytes, np.float64), allowed.shape)
-    return allowed[:, None] - sent[:, None] / up_bytes_s[None, :]
+    longest: Floats = allowed[:, None] - sent[:, None] / up_bytes_s[None, :]
+    return longest

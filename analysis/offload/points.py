@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from analysis.figures.data import Matrix, Point, matrix_of, points_of
+from analysis.figures.data import Matrix, Point, matrix_of, points_of, scalar_text
 from analysis.sources import parts_of
 
 if TYPE_CHECKING:
@@ -79,10 +79,11 @@ def local_points(manifest: Mapping[str, Any], summary: pd.DataFrame) -> list[Loc
     for points in found.values():
         for point_id, point in points.items():
             chosen.setdefault(point_id, point)
+    labels = _told_apart(chosen, settings)
     return [
         LocalPoint(
             point_id=point_id,
-            label=point.label,
+            label=labels[point_id],
             platform=point.hue,
             family=point.group,
             order=point.order,
@@ -97,6 +98,21 @@ def local_points(manifest: Mapping[str, Any], summary: pd.DataFrame) -> list[Loc
         )
         for point_id, point in sorted(chosen.items(), key=lambda item: (item[1].order, item[1].label))
     ]
+
+
+def _told_apart(points: Mapping[str, Point], settings: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """The points' labels; where several of one platform share one, with the settings by which they differ."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for point_id, point in points.items():
+        alike.setdefault((point.label, point.hue), []).append(point_id)
+    labels = {}
+    for (label, _), members in alike.items():
+        all_of = [settings.get(member, {}) for member in members]
+        differing = [name for name in all_of[0] if len({str(of.get(name)) for of in all_of}) > 1]
+        for member, own in zip(members, all_of, strict=True):
+            rest = ", ".join(scalar_text(own.get(name, "")) for name in differing)
+            labels[member] = f"{label} ({rest})" if rest else label
+    return labels
 
 
 def _by_point(summary: pd.DataFrame, matrix: Matrix, quantity: str) -> dict[str, Point]:

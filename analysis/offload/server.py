@@ -6,6 +6,7 @@ is none, and where it comes from.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -61,7 +62,7 @@ class LawTerm:
 
     def at(self, value: float) -> float:
         """The term's seconds for a network with this much of the quantity."""
-        return self.latency_s * (value / self.per) ** self.exponent
+        return self.latency_s * math.pow(value / self.per, self.exponent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +160,9 @@ class RecordServer:
             return Remote(None, missing=f"{missing}: narrow them down with only")
         (item,) = found
         if item.latency_s is None:
-            return Remote(None, origin=item.origin, missing=f"invalid on the server: {item.reasons or 'no reason given'}")
+            return Remote(
+                None, origin=item.origin, missing=f"invalid on the server: {item.reasons or 'no reason given'}"
+            )
         return Remote(item.latency_s, item.expanded_u, item.origin)
 
     def _same(self, item: Latency, point: LocalPoint) -> bool:

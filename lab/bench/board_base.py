@@ -32,16 +32,17 @@ class Ceiling(Model):
 
 
 class Tflite(Model):
-    """What runs .tflite files on the board, and how it reaches an accelerator."""
+    """What runs the networks on the board, and how it reaches an accelerator."""
 
-    runtime: Literal["benchmark_model", "litert"] = Field(
+    runtime: Literal["benchmark_model", "litert", "torch"] = Field(
         "benchmark_model",
-        description="TensorFlow Lite's own program, or LiteRT's Python package by workloads/litert/run_model.py",
+        description="TensorFlow Lite's own program; LiteRT's Python package (workloads/litert); on servers PyTorch, "
+        "which needs no .tflite files (workloads/torch)",
     )
     benchmark_model: Text = Field("benchmark_model", description="Path of the program on the board")
     python: Text | None = Field(
         None,
-        description="Interpreter on the board that has LiteRT; default: the lab's own on this machine, else python3",
+        description="Interpreter on the board with that package; default: the lab's own on this machine, else python3",
     )
     xnnpack: bool | None = Field(None, description="Use XNNPACK's kernels on CPUs; default: the runtime's own choice")
     npu: Literal["nnapi", "external_delegate"] = Field("nnapi", description="How work is put on the NPU")

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check an experiment with the bench it names (or ``--bench``), or a bench or scenario file alone; exit code 2 for mistakes."""
+    """Check an experiment on its bench (or ``--bench``), or a bench or scenario alone; exit code 2 for mistakes."""
     from lab.config.problems import ConfigErrors
     from lab.experiment.load import load_bench, load_experiment
     from lab.experiment.offload_scenario import load_scenario

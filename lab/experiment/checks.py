@@ -81,7 +81,7 @@ def check_together(experiment: Experiment, bench: Bench) -> Iterator[Finding]:
 def _tflite_findings(experiment: Experiment, bench: Bench) -> Iterator[Finding]:
     """What a board lacks to run the networks as the experiment wants them run."""
     board, counters = bench.board, experiment.passes.counters
-    if isinstance(board, LinuxBoardModel) and board.models is None:
+    if isinstance(board, LinuxBoardModel) and board.models is None and board.tflite.runtime != "torch":
         yield Finding(
             location=("board", "models"),
             message=f"missing key: {experiment.experiment!r} needs the folder with the .tflite files",
@@ -97,7 +97,7 @@ def _tflite_findings(experiment: Experiment, bench: Bench) -> Iterator[Finding]:
             found=repr(runtime),
             expected="'benchmark_model'",
         )
-    elif counters is not None and counters.window_only and runtime != "litert":
+    elif counters is not None and counters.window_only and runtime == "benchmark_model":
         yield Finding(
             location=("board", "tflite", "runtime") if "runtime" in board.tflite.model_fields_set else ("board",),
             message=f"benchmark_model opens no window, and {experiment.experiment!r} counts inside it "
@@ -352,6 +352,12 @@ def _analysis_findings(data: Mapping[str, Any], factors: Mapping[str, _Factor]) 
         yield from _factor_reference(location, correlation, "by", factors)
         yield from _factor_reference(location, correlation, "cluster", factors)
         yield from _quantity_findings(location, correlation, counted)
+    cache_fit = analysis.get("cache_fit")
+    if isinstance(cache_fit, dict):
+        location = ("analysis", "cache_fit")
+        yield from _factor_reference(location, cache_fit, "by", factors)
+        yield from _factor_reference(location, cache_fit, "cluster", factors)
+        yield from _selection_findings((*location, "only"), cache_fit.get("only"), factors)
 
 
 def _entries(analysis: Mapping[str, Any], key: str) -> Iterator[tuple[Location, Mapping[str, Any]]]:

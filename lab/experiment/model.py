@@ -19,14 +19,14 @@ from lab.config.units import Duration
 
 
 class TfliteBenchmarkWorkload(Model):
-    """One of the study's networks, run by TensorFlow Lite's ``benchmark_model`` or LiteRT, as the bench says."""
+    """One of the study's networks, run by TensorFlow Lite's ``benchmark_model`` or what else the bench says."""
 
     kind: Literal["tflite_benchmark"]
     network: ScalarTemplate = Field(description="Network, such as MobileNet")
     input: ScalarTemplate = Field(description="Height and width of the input image in pixels")
     compression: ScalarTemplate = Field("none", description="Variant of the network: none, PQ or PWQ")
     threads: ScalarTemplate = Field(1, description="CPU threads")
-    accelerator: ScalarTemplate = Field("cpu", description="cpu or npu")
+    accelerator: ScalarTemplate = Field("cpu", description="cpu, npu or gpu")
 
 
 class ProgramData(Model):
@@ -259,6 +259,18 @@ class Correlation(Model):
     cluster: Identifier | None = Field(None, description="Factor whose values are drawn as a whole by the bootstrap")
 
 
+class CacheFit(Model):
+    """What measures of cache fit are held against; without it, all that a record has."""
+
+    by: Identifier | None = Field(None, description="One comparison per value of this factor; default: analysis.hue")
+    cluster: Identifier | None = Field(
+        None, description="Factor that makes families, drawn as a whole by the bootstrap; default: the label's first"
+    )
+    only: Only = Field({}, description="Only the points with these factor values")
+    against: tuple[Text, ...] = Field((), description="Quantities; default: latency, energy and counters")
+    network: Text | None = Field(None, description="The variation drawn layer by layer, such as MobileNet PQ 32")
+
+
 class Analysis(Model):
     """What is made of the results, beyond the tables that every record has."""
 
@@ -266,6 +278,7 @@ class Analysis(Model):
     hue: Identifier | None = Field(None, description="Factor that colours figures and splits their groups")
     figures: tuple[Figure, ...] = ()
     correlations: tuple[Correlation, ...] = ()
+    cache_fit: CacheFit = Field(default_factory=CacheFit)
     offload: PathText | None = Field(
         None, description="Scenario file, relative to this one: what each inference would cost if a server made it"
     )

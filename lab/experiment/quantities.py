@@ -19,7 +19,9 @@ KNOWN_QUANTITIES = words(
     elapsed_s user_s system_s peak_rss_bytes minor_faults major_faults voluntary_switches involuntary_switches
     accuracy parameters depth macs instructions_difference_pct
     layer_fit_l1_pct layer_fit_l2_pct layer_fit_ram_pct
-    macs_over_l1_pct macs_over_l2_pct bytes_over_l1_pct bytes_over_l2_pct
+    macs_over_l1_pct macs_over_l2_pct macs_over_ram_pct bytes_over_l1_pct bytes_over_l2_pct bytes_over_ram_pct
+    spilled_l1_bytes spilled_l2_bytes spilled_ram_bytes
+    working_set_bytes working_set_mean_bytes working_set_largest_bytes macs_per_byte
     energy_published_j energy_residual_rel energy_edge_bound_j energy_matched_j match_residual_rel
     energy_runner_j runner_residual_rel power_published_w window_published_s supply_voltage_v
     """

@@ -1,4 +1,4 @@
-"""The published JSON Schemas of experiment, bench and scenario files: what ``lab schema`` prints and ``docs/schema`` holds."""
+"""The JSON Schemas of experiment, bench and scenario files, which ``lab schema`` prints and ``docs/schema`` holds."""
 
 from __future__ import annotations
 

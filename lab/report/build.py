@@ -34,9 +34,11 @@ from analysis.sources import each_part
 from lab.record.printable import printable_line
 from lab.record.reader import Record
 from lab.record.reasons import REASONS
+from lab.report.cache_fit import cache_fit_section
 from lab.report.correlations import correlation_lines
 from lab.report.findings import findings_of
 from lab.report.format import grouped, plural
+from lab.report.offload import offload_section
 from lab.report.pages import page_environment
 from lab.report.provenance import flattened, instruments_of
 from lab.report.rows import (
@@ -167,12 +169,14 @@ def _content(record: Record, tables: ResultTables, figures: list[FigureFile]) ->
         "details": wide_table(summary, matrix, (*DETAILS, *remaining_quantities(summary, events))),
         "counters": wide_table(summary, matrix, events),
         "networks": networks,
+        "cache_fit": cache_fit_section(record, tables),
         "has_cache_fit": any(column.quantity.startswith("layer_fit") for column in networks.columns),
         "first_title": sentence_case(" · ".join(matrix.label_factors)) or "Point",
         "caches": dict(flattened((manifest.get("board") or {}).get("caches") or {})),
         "budgets": budget_tables(results.budget, summary, matrix),
         "largest": largest_terms(summary),
         "correlations": correlation_lines(results.correlations),
+        "offload": offload_section(manifest, tables),
         "refused_correlations": results.refused,
         "instruments": instruments_of(manifest),
         "fingerprint": list(flattened((manifest.get("board") or {}).get("fingerprint") or {})),

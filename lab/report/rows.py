@@ -66,8 +66,17 @@ CACHE_FIT = (
     "layer_fit_ram_pct",
     "macs_over_l1_pct",
     "macs_over_l2_pct",
+    "macs_over_ram_pct",
     "bytes_over_l1_pct",
     "bytes_over_l2_pct",
+    "bytes_over_ram_pct",
+    "spilled_l1_bytes",
+    "spilled_l2_bytes",
+    "spilled_ram_bytes",
+    "working_set_bytes",
+    "working_set_mean_bytes",
+    "working_set_largest_bytes",
+    "macs_per_byte",
 )
 REPLAY = (
     "energy_published_j",

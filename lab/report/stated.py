@@ -27,6 +27,7 @@ class Stated:
     budget: pd.DataFrame
     correlations: pd.DataFrame
     speedups: pd.DataFrame
+    fits: pd.DataFrame
     note: str
     refused: tuple[str, ...]
 
@@ -40,6 +41,7 @@ def stated(manifest: Mapping[str, Any], tables: ResultTables) -> Stated:
         budget=tables.budget,
         correlations=tables.correlations,
         speedups=tables.speedups,
+        fits=tables.fits,
         note=SENTENCE if board_is_emulated(manifest) else "",
         refused=tuple(
             f"{sentence_case(quantity_title(x))} against {quantity_title(y)}: {SENTENCE}" for x, y in refused

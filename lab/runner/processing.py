@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.record.reader import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ def process_record(record: Record, *, report: bool) -> ProcessOutcome:
     results = process(record)
     written = list(write(results, record.root))
     written += write_inferences(record)
+    written += _offload_tables(record, results.summary)
     if report:
         from lab.report.build import write_report
 
@@ -62,6 +66,17 @@ def process_record(record: Record, *, report: bool) -> ProcessOutcome:
         missing=tuple(record.missing_passes()),
         origin=str(record.manifest["origin"]),
     )
+
+
+def _offload_tables(record: Record, summary: pd.DataFrame) -> tuple[Path, ...]:
+    """The tables of the offload scenario that the experiment names; none where it names none."""
+    from analysis.offload.scenario import recorded_scenario
+    from analysis.offload.tables import offload_of
+    from analysis.offload.write import write_tables
+
+    scenario = recorded_scenario(record.manifest)
+    found = None if scenario is None else offload_of(record.manifest, summary, scenario)
+    return () if found is None else write_tables(found, record.root / "offload" / found.scenario.name)
 
 
 def described(name: str, text: object) -> str:

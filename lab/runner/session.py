@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -49,9 +50,10 @@ def start(loaded: LoadedExperiment, records: Path, cache: Path, progress: Progre
         progress.step("preparing the workload")
         for board in equipment.boards:
             equipment.workload.prepare_campaign(board, cache)
+        inputs = _inputs(plan, equipment.workload)
         root = new_record_folder(records, loaded.experiment.experiment)
         writer = RecordWriter(root, new_manifest(root, loaded, plan, equipment))
-        _keep_inputs(writer, plan, equipment.workload)
+        _keep_inputs(writer, inputs)
         outcome = run_campaign(
             equipment,
             writer,
@@ -87,11 +89,12 @@ def resume(root: Path, cache: Path, progress: Progress) -> Finished:
         progress.step("preparing the workload")
         for board in equipment.boards:
             equipment.workload.prepare_campaign(board, cache)
+        inputs = _inputs(plan, equipment.workload)
         _require_same_program(record, equipment.workload)
         manifest["state"] = "running"
         manifest["files"] = {}
         writer = RecordWriter(root, manifest)
-        _keep_inputs(writer, plan, equipment.workload)
+        _keep_inputs(writer, inputs)
         outcome = run_campaign(
             equipment,
             writer,
@@ -104,8 +107,12 @@ def resume(root: Path, cache: Path, progress: Progress) -> Finished:
     return Finished(root, outcome)
 
 
-def _keep_inputs(writer: RecordWriter, plan: Plan, workload: Workload) -> None:
-    for name, content in workload.inputs([trial.settings for trial in plan.trials]).items():
+def _inputs(plan: Plan, workload: Workload) -> dict[str, bytes]:
+    return workload.inputs([trial.settings for trial in plan.trials])
+
+
+def _keep_inputs(writer: RecordWriter, inputs: Mapping[str, bytes]) -> None:
+    for name, content in inputs.items():
         writer.add_input(name, content)
 
 

@@ -66,7 +66,8 @@ class Workload(Protocol):
 
     def inputs(self, points: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
         """Files that the analysis needs to understand the record (layer tables): name → content, kept in
-        ``inputs/``."""
+        ``inputs/``. Asked for before any pass and before :meth:`versions`: a point whose files are missing is told
+        here, by a :class:`lab.errors.LabError`."""
         ...
 
     def versions(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The study's networks on any board, by ``benchmark_model`` or LiteRT: workloads of kind ``tflite_benchmark``."""
+"""The study's networks on any board, by whatever runs them there: workloads of kind ``tflite_benchmark``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,20 @@ from lab.networks.document import PointNetwork, networks_file
 from lab.networks.tables import Variation, load_network, variation
 from lab.record.quantity import Origin
 from lab.workloads.protocol import PassRequest, Prepared
-from lab.workloads.tflite_runtimes import BENCHMARK_MODEL, LITERT, NNAPI, Accelerator, BenchmarkModel, LiteRt, Runtime
+from lab.workloads.tflite_runtimes import (
+    BENCHMARK_MODEL,
+    CPU,
+    GPU,
+    LITERT,
+    NNAPI,
+    NPU,
+    TORCH,
+    Accelerator,
+    BenchmarkModel,
+    LiteRt,
+    Runtime,
+    Torch,
+)
 
 _NO_LIMIT_S = 86_400
 """For ``--max_secs`` where the runs or duration asked for must be completed: the pass's deadline is the limit."""
@@ -30,9 +43,10 @@ _DEFAULT_MIN_S = 1.0
 class TfliteBenchmarkSettings:
     """What the experiment says (templates, not filled in yet) and what the bench says of what runs the models.
 
-    ``runtime`` is ``benchmark_model``, whose path on the board is ``program``, or ``litert``, by the interpreter
-    ``python``; ``npu`` is ``nnapi`` or ``external_delegate``, the latter with the path of the ``delegate``'s library on
-    the board; ``models`` is the folder with the .tflite files on this machine, not needed on a simulated board.
+    ``runtime`` is ``benchmark_model``, whose path on the board is ``program``, or ``litert`` or ``torch``, by the
+    interpreter ``python``; ``npu`` is ``nnapi`` or ``external_delegate``, the latter with the path of the
+    ``delegate``'s library on the board; ``models`` is the folder with the .tflite files on this machine, not needed on
+    a simulated board.
     """
 
     network: Value = "{network}"
@@ -57,14 +71,14 @@ class _Run:
 
     variation: Variation
     threads: int
-    on_npu: bool
+    accelerator: str
 
 
 @dataclass(slots=True)
 class _ModelFiles:
-    """Files already on the board, their checksums, and what is known of where their weights come from."""
+    """Where files lie on the board; of those on this machine, checksums and whose weights they hold."""
 
-    places: dict[Variation, str] = field(default_factory=dict)
+    places: dict[tuple[int, Variation], str] = field(default_factory=dict)
     sha256: dict[str, str] = field(default_factory=dict)
     weights: dict[str, str] = field(default_factory=dict)
 
@@ -85,7 +99,7 @@ class TfliteBenchmark:
         """Check that there is a folder with model files, where the board needs any, and make the runtime ready."""
         self._files = _ModelFiles()
         self._runtime.make_ready(board)
-        if board.origin is Origin.SIMULATED:
+        if board.origin is Origin.SIMULATED or not self._runtime.runs_files:
             return
         if self._settings.models is None:
             raise UsageError(
@@ -101,14 +115,10 @@ class TfliteBenchmark:
         Raises :class:`lab.errors.HardwareError` if the file is not in the bench's folder.
         """
         run = self._run(values)
-        argv = [
-            *self._runtime.program(board),
-            f"--graph={self._graph(board, run.variation)}",
-            f"--num_threads={run.threads}",
-            *self._runtime.flags(on_npu=run.on_npu),
-            *_length_flags(request),
-        ]
-        return Prepared(argv=tuple(argv), opens_window=self._runtime.opens_window)
+        graph = self._graph(board, run.variation)
+        command = self._runtime.command(board, request.kind, run.variation, graph, run.threads, run.accelerator)
+        argv = (*command, *_length_flags(request))
+        return Prepared(argv=argv, opens_window=self._runtime.opens_window(board, request.kind))
 
     def estimate_s(self, values: Mapping[str, Any], request: PassRequest) -> float:
         """Length of the pass on a board of the class of an i.MX 8M Plus, from the network's multiply-accumulates."""
@@ -121,11 +131,17 @@ class TfliteBenchmark:
         return max(runs * inference_s, least_s) + (request.warmup_runs or 0) * inference_s
 
     def inputs(self, points: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
-        """``networks.json``: the layer tables of the networks used, and which point uses which."""
+        """``networks.json``: the layer tables of the networks used, and which point uses which.
+
+        Raises :class:`lab.errors.HardwareError` for a model file that is not in the bench's folder.
+        """
+        if self._settings.models is not None and self._runtime.runs_files:
+            for chosen in dict.fromkeys(self._run(settings).variation for settings in points):
+                self._model_file(chosen)
         return networks_file(map(self._point, points))
 
     def versions(self) -> dict[str, str]:
-        """What runs the models; checksums of the files that were put on the board, and whose weights they hold."""
+        """What runs the models; checksums of the model files, and whose weights they hold."""
         files = {f"{name} sha256": digest for name, digest in self._files.sha256.items()}
         weights = {f"{name} weights": kind for name, kind in self._files.weights.items()}
         return {**self._runtime.versions(), **dict(sorted({**files, **weights}.items()))}
@@ -133,9 +149,8 @@ class TfliteBenchmark:
     def _point(self, settings: Mapping[str, Any]) -> PointNetwork:
         run = self._run(settings)
         network, chosen = load_network(run.variation.network, run.variation.input_size), run.variation
-        accelerator = "npu" if run.on_npu else "cpu"
         return PointNetwork(
-            settings, network, network.title, chosen.name, chosen.element_bytes, run.threads, accelerator
+            settings, network, network.title, chosen.name, chosen.element_bytes, run.threads, run.accelerator
         )
 
     def _run(self, values: Mapping[str, Any]) -> _Run:
@@ -146,8 +161,8 @@ class TfliteBenchmark:
             self._filled("compression", settings.compression, values),
         )
         accelerator = str(self._filled("accelerator", settings.accelerator, values)).lower()
-        if accelerator not in ("cpu", "npu"):
-            raise UsageError(f"workload.accelerator is cpu or npu, not {accelerator!r}")
+        if accelerator not in (CPU, NPU, GPU):
+            raise UsageError(f"workload.accelerator is cpu, npu or gpu, not {accelerator!r}")
         threads = self._filled("threads", settings.threads, values)
         try:
             count = int(str(threads))
@@ -155,8 +170,8 @@ class TfliteBenchmark:
             count = 0
         if count < 1:
             raise UsageError(f"workload.threads is a whole number of at least 1, not {threads!r}")
-        self._runtime.check(on_npu=accelerator == "npu")
-        return _Run(chosen, count, accelerator == "npu")
+        self._runtime.check(chosen, accelerator)
+        return _Run(chosen, count, accelerator)
 
     @staticmethod
     def _filled(name: str, template: Value, values: Mapping[str, Any]) -> Value:
@@ -166,21 +181,28 @@ class TfliteBenchmark:
             raise UsageError(f"workload.{name}: no factor or setting is called {error.args[0]!r}") from None
 
     def _graph(self, board: Board, chosen: Variation) -> str:
-        if board.origin is Origin.SIMULATED:
+        if board.origin is Origin.SIMULATED or not self._runtime.runs_files:
             return chosen.file_name
-        if chosen not in self._files.places:
-            local = (self._settings.models or Path()) / chosen.file_name
-            if not local.is_file():
-                raise HardwareError(
-                    f"{chosen.name}: there is no {local}",
-                    advice="build it (lab models build), or leave it out of the experiment's factors",
-                )
-            digest = hashlib.sha256(local.read_bytes()).hexdigest()
-            self._files.sha256[chosen.file_name] = digest
-            if weights := _weights(local, digest):
-                self._files.weights[chosen.file_name] = weights
-            self._files.places[chosen] = board.put(local, f"models/{chosen.file_name}")
-        return self._files.places[chosen]
+        place = (id(board), chosen)
+        if place not in self._files.places:
+            self._files.places[place] = board.put(self._model_file(chosen), f"models/{chosen.file_name}")
+        return self._files.places[place]
+
+    def _model_file(self, chosen: Variation) -> Path:
+        """The file on this machine, its checksum noted."""
+        local = (self._settings.models or Path()) / chosen.file_name
+        if chosen.file_name in self._files.sha256:
+            return local
+        if not local.is_file():
+            raise HardwareError(
+                f"{chosen.name}: there is no {local}",
+                advice="build it (lab models build), or leave it out of the experiment's factors",
+            )
+        digest = hashlib.sha256(local.read_bytes()).hexdigest()
+        self._files.sha256[chosen.file_name] = digest
+        if weights := _weights(local, digest):
+            self._files.weights[chosen.file_name] = weights
+        return local
 
 
 def _runtime(settings: TfliteBenchmarkSettings) -> Runtime:
@@ -189,9 +211,11 @@ def _runtime(settings: TfliteBenchmarkSettings) -> Runtime:
     )
     if settings.runtime == LITERT:
         return LiteRt(settings.python, accelerator, settings.xnnpack)
+    if settings.runtime == TORCH:
+        return Torch(settings.python)
     if settings.runtime == BENCHMARK_MODEL:
         return BenchmarkModel(settings.program, accelerator, settings.xnnpack)
-    raise UsageError(f"runtime is {BENCHMARK_MODEL!r} or {LITERT!r}, not {settings.runtime!r}")
+    raise UsageError(f"runtime is {BENCHMARK_MODEL!r}, {LITERT!r} or {TORCH!r}, not {settings.runtime!r}")
 
 
 def _weights(model: Path, digest: str) -> str | None:
@@ -223,12 +247,15 @@ def _length_flags(request: PassRequest) -> list[str]:
 
 _CORE_MAC_PER_S = 4e9
 _SHADER_MAC_PER_S = 5e8
-_NPU_S = 0.01
-"""For the estimate alone: what one core and the NPU's float32 fallback do, and how long int8 takes on the NPU."""
+_NPU_S, _GPU_S = 0.01, 0.005
+"""For the estimate alone: what one core and the NPU's float32 fallback do, and how long int8 takes on the NPU, and
+anything on a GPU."""
 
 
 def _rough_inference_s(run: _Run) -> float:
     macs = load_network(run.variation.network, run.variation.input_size).macs
-    if run.on_npu:
+    if run.accelerator == GPU:
+        return _GPU_S
+    if run.accelerator == NPU:
         return _NPU_S if run.variation.is_quantized else macs / _SHADER_MAC_PER_S
     return macs / (_CORE_MAC_PER_S * run.threads)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from analysis.offload import break_even, cost
 from analysis.offload.decision import Choice, cheapest, decide
+from analysis.offload.map import boundary, offloading_wins, plane, winners
 from analysis.offload.medium import LatencyMeaning, Medium, Payload
 from analysis.offload.thresholds import threshold
 
@@ -88,6 +89,22 @@ def test_at_the_break_even_round_trip_for_energy_both_cost_the_same(
         assert cost.offloaded_energy_j(trip + remote + transfer, idle_w) == pytest.approx(local_j, rel=1e-9)
 
 
+@given(joules, watts, seconds, sizes)
+def test_at_the_break_even_energy_of_a_byte_both_cost_the_same(
+    local_j: float, idle_w: float, offloaded_s: float, sent: float
+) -> None:
+    each = float(break_even.byte_energy_j(local_j, idle_w, offloaded_s, sent))
+    if local_j <= idle_w * offloaded_s:
+        assert each == 0.0
+    else:
+        assert cost.offloaded_energy_j(offloaded_s, idle_w, sent * each) == pytest.approx(local_j, rel=1e-9)
+
+
+def test_bytes_that_are_none_cost_whatever_they_like() -> None:
+    assert break_even.byte_energy_j(1.0, 1.0, 0.1, 0.0) == np.inf
+    assert break_even.byte_energy_j(1.0, 10.0, 0.1, 0.0) == 0.0
+
+
 @given(st.floats(1e-3, 1.0), st.floats(1e-3, 1.0), st.floats(1e-3, 1.0))
 def test_the_break_even_batch_is_the_first_that_pays(local: float, each: float, once: float) -> None:
     number = float(break_even.batch(local, each, once))
@@ -138,6 +155,39 @@ def test_a_map_of_a_million_points_is_right_where_it_is_looked_at() -> None:
     assert winner.shape == (1000, 1000)
     assert winner[0, -1] == 1, "a fast link close by"
     assert winner[-1, 0] == 0, "a slow one far away"
+
+
+@given(
+    st.lists(st.tuples(st.floats(-0.1, 1.0), st.floats(0.0, 1e5)), min_size=1, max_size=8),
+    st.integers(2, 12),
+)
+def test_a_map_counts_the_networks_that_are_better_offloaded(networks: list[tuple[float, float]], side: int) -> None:
+    allowed, sent = map(np.array, zip(*networks, strict=True))
+    where = plane((1e4, 1e8), (1e-4, 1.0), side, side + 1)
+    count = offloading_wins(where, allowed, sent)
+    assert count.shape == where.shape == (side + 1, side)
+    for row, column in ((0, 0), (-1, -1), (side // 2, side // 2)):
+        trip, bandwidth = where.round_trip_s[row], where.up_bytes_s[column]
+        assert count[row, column] == sum(trip + amount / bandwidth < longest for longest, amount in networks) or any(
+            trip + amount / bandwidth == pytest.approx(longest) for longest, amount in networks
+        )
+    for number in range(1, len(networks) + 1):
+        edge = boundary(where.up_bytes_s, allowed, sent, number)
+        assert np.array_equal(where.round_trip_s[:, None] < edge[None, :], count >= number)
+
+
+def test_a_network_without_a_value_is_not_counted() -> None:
+    where = plane((1e4, 1e8), (1e-4, 1.0), 3, 3)
+    assert offloading_wins(where, [np.nan, 10.0], [1.0, 1.0]).tolist() == [[1] * 3] * 3
+    assert boundary(where.up_bytes_s, [np.nan, 10.0], [1.0, 1.0], 2).tolist() == [0.0] * 3
+
+
+def test_the_quickest_way_of_a_plane() -> None:
+    where = plane((1e4, 1e8), (1e-4, 1.0), 50, 40)
+    found = winners(where, [0.08, 0.02], [0.006, 0.002], 16384.0)
+    assert found.shape == (40, 50)
+    assert found[0, -1] == 3, "the quicker server over a fast link"
+    assert set(found[-1].tolist()) == {1}, "the quicker platform where the way is long"
 
 
 def test_the_studys_mean_latencies_come_out() -> None:

@@ -18,8 +18,8 @@ from lab.cli.main import main
 ROOT = Path(__file__).resolve().parents[2]
 STUDY = ROOT / "experiments" / "imx8_npu.yaml"
 COMMANDS = (
-    *("run", "check", "plan", "record", "measure", "replay", "resume", "process", "report", "show", "offload", "view"),
-    *("export", "list", "board", "doctor", "schema", "import", "recover", "models"),
+    *("run", "check", "plan", "record", "measure", "replay", "resume", "process", "report", "figures", "show"),
+    *("offload", "view", "export", "list", "board", "doctor", "schema", "import", "recover", "caches", "models"),
 )
 
 

@@ -13,6 +13,7 @@ from campaigns import SHORT, SMALL
 from lab_command import COMMANDS, ROOT, STUDY, Done, Here, lab, settings
 
 BENCHES = ROOT / "experiments" / "benches"
+OFFLOAD = ROOT / "experiments" / "offload"
 
 
 def test_help_names_every_command_and_the_exit_codes(here: Here) -> None:
@@ -44,7 +45,10 @@ def test_version(here: Here) -> None:
     assert here("--version").out.startswith("lab ")
 
 
-@pytest.mark.parametrize("file", sorted([*(ROOT / "experiments").glob("*.yaml"), *BENCHES.glob("*.yaml")]))
+SHIPPED = sorted([*(ROOT / "experiments").glob("*.yaml"), *BENCHES.glob("*.yaml"), *OFFLOAD.glob("*.yaml")])
+
+
+@pytest.mark.parametrize("file", SHIPPED)
 def test_check_of_what_is_shipped(here: Here, file: Path) -> None:
     done = here("check", file)
     assert (done.code, done.err) == (0, "")
@@ -54,7 +58,8 @@ def test_check_of_what_is_shipped(here: Here, file: Path) -> None:
 
 def test_check_as_json_gives_every_problem_with_its_place(here: Here, tmp_path: Path) -> None:
     file = tmp_path / "x.yaml"
-    file.write_text(STUDY.read_text().replace("benches/", f"{BENCHES}/").replace("repeats: 5", "repeats: five"))
+    text = STUDY.read_text().replace("benches/", f"{BENCHES}/").replace("offload/", f"{OFFLOAD}/")
+    file.write_text(text.replace("repeats: 5", "repeats: five"))
     done = here("check", file, "--json")
     assert (done.code, done.err) == (2, "")
     (problem,) = done.json()
@@ -187,7 +192,7 @@ def test_doctor_on_a_bench_that_is_there(here: Here) -> None:
     assert all(item["advice"] for item in findings if not item["present"]), "who misses something is told what to do"
 
 
-@pytest.mark.parametrize("kind", ["experiment", "bench"])
+@pytest.mark.parametrize("kind", ["experiment", "bench", "offload"])
 def test_schema_is_the_one_in_the_documentation(here: Here, kind: str) -> None:
     done = here("schema", kind)
     assert (done.code, done.err) == (0, "")

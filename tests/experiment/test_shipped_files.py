@@ -18,9 +18,11 @@ from lab.experiment.schema import SchemaKind, schema_text
 ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*.yaml"))
 BENCHES = sorted((ROOT / "experiments" / "benches").glob("*.yaml"))
+SCENARIOS = sorted((ROOT / "experiments" / "offload").glob("*.yaml"))
 FILES: list[tuple[SchemaKind, Path]] = [
     *(("experiment", path) for path in EXPERIMENTS),
     *(("bench", path) for path in BENCHES),
+    *(("offload", path) for path in SCENARIOS),
 ]
 
 
@@ -67,7 +69,7 @@ def test_files_name_their_schema_for_editors(kind: SchemaKind, path: Path) -> No
     assert named.is_file()
 
 
-@pytest.mark.parametrize("kind", ["experiment", "bench"])
+@pytest.mark.parametrize("kind", ["experiment", "bench", "offload"])
 def test_published_schemas_are_those_of_the_models(kind: SchemaKind) -> None:
     path = ROOT / "docs" / "schema" / f"{kind}.schema.json"
     assert path.read_text(encoding="utf-8") == schema_text(kind), f"lab schema {kind} > {path.relative_to(ROOT)}"
@@ -105,7 +107,7 @@ def nodes(part: Any) -> list[dict[str, Any]]:
     return []
 
 
-@pytest.mark.parametrize("kind", ["experiment", "bench"])
+@pytest.mark.parametrize("kind", ["experiment", "bench", "offload"])
 def test_schemas_are_closed_and_whole(kind: SchemaKind) -> None:
     schema = json.loads(schema_text(kind))
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"

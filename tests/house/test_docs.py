@@ -18,6 +18,7 @@ from lab.cli.main import COMMANDS, build_parser
 from lab.config.document import parse_document
 from lab.experiment.load import load_bench, load_experiment
 from lab.experiment.model import DiscoveredFactor, Experiment
+from lab.experiment.offload_scenario import OffloadScenario, load_scenario
 from lab.experiment.plan import build_plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,6 +78,13 @@ def test_a_bench_in_the_documents_loads(text: str, experiments: Path) -> None:
     assert load_bench(path).instruments
 
 
+@pytest.mark.parametrize("text", numbered(blocks("yaml offload")))
+def test_an_offload_scenario_in_the_documents_loads(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "from_the_documents.yaml"
+    path.write_text(text)
+    assert load_scenario(path).scenario.media
+
+
 @pytest.mark.parametrize("text", numbered(blocks("yaml")))
 def test_part_of_a_file_in_the_documents_has_keys_that_files_have(text: str) -> None:
     document = parse_document(text, "part")
@@ -88,6 +96,8 @@ def test_every_key_of_an_experiment_and_of_a_bench_is_explained() -> None:
     experiments, benches = ((ROOT / "docs" / name).read_text() for name in ("experiments.md", "bench-files.md"))
     assert [key for key in Experiment.model_fields if f"`{key}`" not in experiments] == []
     assert [key for key in Bench.model_fields if f"`{key}`" not in benches] == []
+    scenarios = (ROOT / "docs" / "offload.md").read_text()
+    assert [key for key in OffloadScenario.model_fields if f"`{key}`" not in scenarios] == []
 
 
 # ------------------------------------------------------------------------------------------------------ commands
@@ -114,11 +124,14 @@ def parsed(words: list[str]) -> argparse.Namespace:
 )
 def test_a_command_in_the_documents_is_understood(words: list[str]) -> None:
     args = parsed(words)
-    files = [getattr(args, name, None) for name in ("experiment", "file", "bench")]
+    files = [getattr(args, name, None) for name in ("experiment", "file", "bench", "scenario")]
     for path in [item for item in files if isinstance(item, Path)]:
         assert (ROOT / path).is_file()
     if args.command in {"run", "check", "plan"}:
         experiment = getattr(args, "experiment", None) or args.file
+        if experiment.parent.name == "offload":
+            assert load_scenario(ROOT / experiment).scenario
+            return
         bench = None if args.bench is None else ROOT / args.bench
         assert load_experiment(ROOT / experiment, args.overrides, bench).experiment
 

@@ -1,5 +1,6 @@
 """The reader of ``benchmark_model`` understands every form it prints, and nothing else."""
 
+import dataclasses
 import math
 import string
 from pathlib import Path
@@ -102,8 +103,78 @@ def test_six_digits_of_long_means() -> None:
     assert read(output("count=0", measured, "0", "nan", "1.00229e+07")).avg_s == pytest.approx(10.0229)
 
 
+OUTPUTS = Path(__file__).parent / "benchmark_model_outputs"
+
+GOLDEN: dict[str, dict[str, float | None]] = {
+    "plain": {
+        "count": 105, "first_s": 9537, "last_s": 9488, "min_s": 9391, "max_s": 10240, "avg_s": 9521.49, "std_s": 98,
+        "p5_s": None, "median_s": None, "p95_s": None, "warmup_count": 52, "warmup_avg_s": 9677.15, "init_s": 12413,
+        "first_inference_s": 14892, "inference_avg_s": 9521.49, "peak_memory_bytes": None,
+    },
+    "info_nnapi": {
+        "count": 1021, "first_s": 1012, "last_s": 966, "min_s": 941, "max_s": 1460, "avg_s": 972.131, "std_s": 31,
+        "p5_s": None, "median_s": None, "p95_s": None, "warmup_count": 1, "warmup_avg_s": 2.73119e6, "init_s": 6051,
+        "first_inference_s": 2731194, "inference_avg_s": 972.131, "peak_memory_bytes": None,
+    },
+    "info_percentiles_peak": {
+        "count": 192, "first_s": 5215, "last_s": 5187, "min_s": 5170, "max_s": 5302, "avg_s": 5203.4, "std_s": 17,
+        "p5_s": 5181, "median_s": 5201, "p95_s": 5236, "warmup_count": 3, "warmup_avg_s": 2.03842e6, "init_s": 41870,
+        "first_inference_s": 6104882, "inference_avg_s": 5203.4, "peak_memory_bytes": 96.4883 * 2**20,
+    },
+    "degenerate_percentiles": {
+        "count": 3, "first_s": 127, "last_s": 127, "min_s": 127, "max_s": 127, "avg_s": 127, "std_s": 0,
+        "p5_s": 127, "median_s": 127, "p95_s": 127, "warmup_count": None, "warmup_avg_s": None, "init_s": 2130,
+        "first_inference_s": 127, "inference_avg_s": 127, "peak_memory_bytes": None,
+    },
+    "one_run_percentiles": {
+        "count": 1, "first_s": 9980668, "last_s": 9980668, "min_s": 9980668, "max_s": 9980668, "avg_s": 9980668,
+        "std_s": 0, "p5_s": 9980668, "median_s": 9980668, "p95_s": 9980668, "warmup_count": 1,
+        "warmup_avg_s": 1.25124e7, "init_s": 212900, "first_inference_s": 12512434, "inference_avg_s": 9.98067e6,
+        "peak_memory_bytes": None,
+    },
+}  # fmt: skip
+"""Outputs of builds old and new → what they say, times in µs."""
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_whole_outputs_of_builds_old_and_new(name: str) -> None:
+    found = dataclasses.asdict(read((OUTPUTS / f"{name}.txt").read_text(encoding="utf-8")))
+    expected = {
+        key: value * 1e-6 if key.endswith("_s") and value is not None else value for key, value in GOLDEN[name].items()
+    }
+    assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["failed_to_load", "interrupted"])
+def test_whole_outputs_that_ended_too_early(name: str) -> None:
+    with pytest.raises(DataError):
+        read((OUTPUTS / f"{name}.txt").read_text(encoding="utf-8"))
+
+
+def test_no_output_was_forgotten() -> None:
+    assert {path.stem for path in OUTPUTS.glob("*")} == {*GOLDEN, "failed_to_load", "interrupted"}
+
+
+def test_percentiles_warm_up_and_init_are_in_the_results(tmp_path: Path) -> None:
+    (tmp_path / "stdout.txt").write_bytes((OUTPUTS / "info_percentiles_peak.txt").read_bytes())
+    found = read_output(tmp_path)
+    assert found.value("latency_median_s") == pytest.approx(5201e-6)
+    assert (found.value("latency_p05_s"), found.value("latency_p95_s")) == pytest.approx((5181e-6, 5236e-6))
+    assert found.value("latency_warmup_s") == pytest.approx(2.03842)
+    assert found.value("latency_init_s") == pytest.approx(41870e-6)
+
+
+ONE = "count=1 curr=7 p5=7 median=7 p95=7"
 WRONG = {
     "nothing": "",
+    "percentiles of nothing": output(ONE, "count=0 p5=1 median=0 p95=0", "7", "7", "nan"),
+    "a percentile missing": output(ONE, "count=1 curr=7 p5=7 p95=7", "7", "7", "7"),
+    "percentiles out of order": output(
+        ONE, "count=2 first=7 curr=9 min=7 max=9 avg=8 std=1 p5=9 median=7 p95=9", "7", "7", "8"
+    ),
+    "a percentile outside the extremes": output(ONE, "count=1 curr=7 p5=7 median=7 p95=8", "7", "7", "7"),
+    "the same twice over": output(ONE, "count=2 curr=7(all same)(all same)", "7", "7", "7"),
+    "the same and not": output(ONE, "count=2 first=7 curr=9 min=7 max=9 avg=8 std=1(all same)", "7", "7", "8"),
     "a shell": "sh: benchmark_model: command not found\n",
     "only warm-up": CLASSIC.split("Running benchmark for at least 50")[0],
     "killed before the timings": CLASSIC.split("Inference timings")[0],
@@ -131,14 +202,21 @@ def test_what_is_wrong_is_an_error_and_never_a_number(text: str) -> None:
 WHOLE = st.integers(min_value=1, max_value=10**9)
 
 
-@given(st.lists(WHOLE, min_size=1, max_size=30), st.lists(WHOLE, min_size=0, max_size=5), st.booleans())
+@given(st.lists(WHOLE, min_size=1, max_size=30), st.lists(WHOLE, min_size=0, max_size=5), st.integers(0, 2))
 def test_what_the_program_would_print_of_any_times_is_read_back(
-    times: list[int], warmup: list[int], is_newer: bool
+    times: list[int], warmup: list[int], generation: int
 ) -> None:
     def mean(values: list[int]) -> str:
         return f"{sum(values) / len(values):g}" if values else "nan"
 
+    def percentile(values: list[int], percent: int) -> int:
+        return sorted(values)[len(values) * percent // 100] if values else 0
+
     def statistics(values: list[int]) -> str:
+        tail = f" p5={percentile(values, 5)} median={percentile(values, 50)} p95={percentile(values, 95)}"
+        return older_statistics(values) + (tail if generation == 2 else "")
+
+    def older_statistics(values: list[int]) -> str:
         if not values:
             return "count=0"
         if len(set(values)) == 1:
@@ -149,13 +227,14 @@ def test_what_the_program_would_print_of_any_times_is_read_back(
         )
 
     text = output(statistics(warmup), statistics(times), str(warmup[0] if warmup else 0), mean(warmup), mean(times))
-    if is_newer:
+    if generation:
         text = "".join(f"INFO: {line}\n" for line in text.splitlines())
     result = read(text)
     assert result.count == len(times)
     assert result.avg_s == pytest.approx(sum(times) / len(times) * 1e-6, rel=1e-5)
     assert (result.min_s, result.max_s) == pytest.approx((min(times) * 1e-6, max(times) * 1e-6))
     assert result.warmup_count == (len(warmup) or None)
+    assert result.median_s == (None if generation < 2 else pytest.approx(percentile(times, 50) * 1e-6))
     assert result.first_inference_s == pytest.approx((warmup or times)[0] * 1e-6)
 
 

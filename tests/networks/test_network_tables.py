@@ -2,17 +2,16 @@
 
 import contextlib
 import csv
-import importlib.util
 import io
 import itertools
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from keras_interpreter import skip_without
 
 from lab.errors import UsageError
 from lab.networks.tables import (
@@ -133,21 +132,11 @@ def test_tables_are_small_and_name_their_origin() -> None:
         assert "make_layer_tables.py with Keras" in file.read_text(encoding="utf-8").splitlines()[0]
 
 
-def keras_python() -> str | None:
-    """An interpreter that has Keras: the one of LAB_KERAS_PYTHON, or this one."""
-    named = os.environ.get("LAB_KERAS_PYTHON")
-    if named:
-        return named
-    return sys.executable if importlib.util.find_spec("keras") else None
-
-
 @pytest.mark.slow
 def test_a_table_is_what_keras_gives(tmp_path: Path) -> None:
-    python = keras_python()
-    if python is None:
-        pytest.skip("Keras is not installed here; set LAB_KERAS_PYTHON to an interpreter that has it")
+    python = skip_without()
     script = ROOT / "workloads/networks/make_layer_tables.py"
-    environment = {**os.environ, "KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "jax")}
+    environment = {**os.environ, "KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "tensorflow")}
     subprocess.run([python, script, "--output", tmp_path], check=True, env=environment, capture_output=True)
     for shipped in sorted((ROOT / "lab/networks/data").glob("*.csv")):
         assert rows(tmp_path / shipped.name) == rows(shipped)

@@ -1,5 +1,6 @@
 """The adapter asks ``benchmark_model`` for what a pass wants, and finds the model files."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ def test_a_real_board_gets_each_file_once(tmp_path: Path) -> None:
     adapter.prepare_campaign(board, tmp_path)
     for request in (LATENCY, ENERGY):
         assert "--graph=/board/models/MobileNet_PQ_32.tflite" in adapter.prepare(board, POINT, request).argv
-    assert board.taken == [(tmp_path / "MobileNet_PQ_32.tflite", "models/MobileNet_PQ_32.tflite")]
+    assert [remote for _, remote in board.taken] == ["benchmark_model", "models/MobileNet_PQ_32.tflite"]
     assert list(adapter.versions()) == ["MobileNet_PQ_32.tflite sha256"]
 
 
@@ -109,6 +110,15 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     board: Any = ShelfBoard()
     with pytest.raises(HardwareError, match=r"MobileNet_PQ_32\.tflite"):
         workload(models=tmp_path).prepare(board, POINT, LATENCY)
+
+
+def test_all_files_are_looked_for_before_any_pass(tmp_path: Path) -> None:
+    (tmp_path / "MobileNet_PQ_32.tflite").write_bytes(b"TFL3")
+    adapter = workload(models=tmp_path)
+    adapter.inputs([POINT, POINT])
+    assert list(adapter.versions()) == ["MobileNet_PQ_32.tflite sha256"], "known before the first pass"
+    with pytest.raises(HardwareError, match=r"VGG16_PQ_32\.tflite"):
+        adapter.inputs([POINT, {**POINT, "network": "VGG16"}])
 
 
 def test_a_bench_without_models_folder_is_refused_before_anything_runs(tmp_path: Path) -> None:
@@ -122,7 +132,7 @@ def test_a_bench_without_models_folder_is_refused_before_anything_runs(tmp_path:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"accelerator": "tpu"}, "cpu or npu"),
+        ({"accelerator": "tpu"}, "cpu, npu or gpu"),
         ({"threads": 0}, "threads"),
         ({"threads": "many"}, "threads"),
         ({"network": "LeNet"}, "no network 'LeNet'"),
@@ -137,6 +147,54 @@ def test_an_unknown_name_in_a_template_is_refused() -> None:
     board: Any = ShelfBoard(Origin.SIMULATED)
     with pytest.raises(UsageError, match="called 'model'"):
         TfliteBenchmark(TfliteBenchmarkSettings(network="{model}")).prepare(board, POINT, LATENCY)
+
+
+def test_nnapi_can_be_told_which_accelerator() -> None:
+    assert {"--use_nnapi=true", "--nnapi_accelerator_name=vsi-npu"} <= set(argv(LATENCY, nnapi_accelerator="vsi-npu"))
+
+
+def test_a_boards_gpu_is_reached_by_its_own_delegate() -> None:
+    assert "--use_gpu=true" in argv(LATENCY, {**POINT, "accelerator": "gpu"})
+
+
+def test_a_delegate_is_told_its_options() -> None:
+    told = {"cache_file_path": "/tmp/a:b", "device_id": "0"}
+    flags = argv(LATENCY, npu="external_delegate", delegate="/usr/lib/libvx_delegate.so", delegate_options=told)
+    assert "--external_delegate_options=cache_file_path:/tmp/a:b;device_id:0" in flags
+
+
+@pytest.mark.parametrize(("choice", "flags"), [(True, ["--use_xnnpack=true"]), (False, ["--use_xnnpack=false"])])
+def test_the_bench_may_choose_the_kernels(choice: bool, flags: list[str]) -> None:
+    assert [flag for flag in argv(LATENCY, xnnpack=choice) if "xnnpack" in flag] == flags
+    assert not any("xnnpack" in flag for flag in argv(LATENCY))
+
+
+def test_the_window_is_told_in_energy_passes_of_a_real_board_alone(tmp_path: Path) -> None:
+    (tmp_path / "MobileNet_PQ_32.tflite").write_bytes(b"TFL3")
+    for origin, kinds in ((Origin.MEASURED, {"energy"}), (Origin.SIMULATED, set())):
+        adapter, board = workload(models=tmp_path), ShelfBoard(origin)
+        adapter.prepare_campaign(board, tmp_path)  # type: ignore[arg-type]
+        for request in (LATENCY, ENERGY, COUNTERS):
+            prepared = adapter.prepare(board, POINT, request)  # type: ignore[arg-type]
+            assert prepared.opens_window is (request.kind in kinds)
+            told = ("sh", "/board/benchmark_model/tell_window.sh") if request.kind in kinds else ()
+            assert prepared.argv[: len(told) + 1] == (*told, "benchmark_model")
+
+
+def test_the_record_says_whose_weights_a_file_holds(tmp_path: Path) -> None:
+    model = tmp_path / "MobileNet_PQ_32.tflite"
+    model.write_bytes(b"TFL3")
+    digest = hashlib.sha256(b"TFL3").hexdigest()
+    for said, expected in (
+        ({"sha256": digest, "weights": {"kind": "seeded"}}, {f"{model.name} weights": "seeded"}),
+        ({"sha256": "of another file", "weights": {"kind": "seeded"}}, {}),
+        ([], {}),
+    ):
+        model.with_suffix(".json").write_text(json.dumps(said))
+        adapter, board = workload(models=tmp_path), ShelfBoard()
+        adapter.prepare_campaign(board, tmp_path)  # type: ignore[arg-type]
+        adapter.prepare(board, POINT, LATENCY)  # type: ignore[arg-type]
+        assert adapter.versions() == {f"{model.name} sha256": digest, **expected}
 
 
 def test_a_bench_that_names_no_delegate_is_refused() -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.fits import COLUMNS as FIT_COLUMNS
 from lab.record.documents import Mark, PassBegin, PassEnd, TraceRef, to_json
 from lab.record.manifest import write_manifest
 from lab.record.traces.jls_writer import JlsWriter
@@ -47,6 +48,7 @@ class Tables:
     budget: pd.DataFrame
     correlations: pd.DataFrame
     speedups: pd.DataFrame
+    fits: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(FIT_COLUMNS)))
 
 
 def manifest(
@@ -172,7 +174,7 @@ def manifest(
             }
         },
         "workload": {"kind": "tflite_benchmark", "reader": "benchmark_model", "versions": {"tflite": "2.14"}},
-        "inputs": ["networks.json"],
+        "inputs": [],
         "files": {"inputs/networks.json": "0" * 64, "events.jsonl": "f" * 64},
         "versions": {"python": "3.11", "lab": "0.1.0"},
     }
