@@ -118,7 +118,8 @@ class TfliteBenchmark:
         graph = self._graph(board, run.variation)
         command = self._runtime.command(board, request.kind, run.variation, graph, run.threads, run.accelerator)
         argv = (*command, *_length_flags(request))
-        return Prepared(argv=argv, opens_window=self._runtime.opens_window(board, request.kind))
+        opens_window = self._runtime.opens_window(board, request.kind)
+        return Prepared(argv=argv, env=self._runtime.environment, opens_window=opens_window)
 
     def estimate_s(self, values: Mapping[str, Any], request: PassRequest) -> float:
         """Length of the pass on a board of the class of an i.MX 8M Plus, from the network's multiply-accumulates."""

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from lab.boards.protocol import Board, Command
@@ -67,6 +68,8 @@ class Runtime(Protocol):
     reader: str
     runs_files: bool
     """It runs .tflite files, which must be there."""
+    environment: Mapping[str, str]
+    """What its program finds there beside its own."""
 
     def opens_window(self, board: Board, kind: str) -> bool:
         """Does its program tell when its window opens and closes, in a pass of this kind?"""
@@ -100,6 +103,7 @@ class BenchmarkModel:
 
     reader = "benchmark_model"
     runs_files = True
+    environment: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, path: str, accelerator: Accelerator, xnnpack: bool | None) -> None:
         self._path = path
@@ -142,6 +146,8 @@ class PythonRuntime:
 
     reader = "litert"
     runs_files = True
+    environment: Mapping[str, str] = MappingProxyType({"PYTHONHASHSEED": "0"})
+    """Python starts with the same instructions each time: what is left out by difference must not differ."""
 
     def __init__(self, python: str | None, package: str, program: str, folders: tuple[str, ...], install: str) -> None:
         self._python = python

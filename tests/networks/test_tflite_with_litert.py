@@ -91,7 +91,9 @@ def test_the_reader_and_the_window_are_litert_s(tmp_path: Path) -> None:
     board: Any = Board()
     ready.prepare_campaign(board, tmp_path)
     assert ready.reader == "litert"
-    assert ready.prepare(board, VALUES, ENERGY).opens_window
+    prepared = ready.prepare(board, VALUES, ENERGY)
+    assert prepared.opens_window
+    assert prepared.env == {"PYTHONHASHSEED": "0"}, "the same start each time"
 
 
 def test_the_record_says_what_ran_the_models(tmp_path: Path) -> None:

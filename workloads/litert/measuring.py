@@ -17,6 +17,9 @@ import sys
 import time
 from array import array
 
+# NumPy draws the input and nothing else. Its threads would be started all the same, and spin beside the inferences.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 LAB_MARKS = "LAB_MARKS"
 """Environment variable: the file to which marks are appended, ``NAME NANOSECONDS`` of ``CLOCK_MONOTONIC_RAW``."""
 
