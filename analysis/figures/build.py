@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from analysis.figures.inferences import Panel
     from analysis.figures.networks import NetworkDrawing
+    from analysis.studies import StudyFigure
     from lab.record.documents import TraceRef
     from lab.record.reader import PassData, Record
 
@@ -101,6 +102,7 @@ def write_figures(record_root: Path, manifest: Mapping[str, Any], tables: Result
                     drawing_of = partial(draw, _Tables.of(tables, part), matrix, {**entry, "title": part.titled(title)})
                     files.append(_write(folder, name + part.suffix, kind, part.titled(title), drawing_of))
         files += _networks(folder, record_root, manifest, tables)
+        files += _study_figures(folder, record_root, manifest, tables)
         if not board_is_emulated(manifest):
             files += _own_figures(folder, record_root, manifest, tables, matrix)
             files += _offload_figures(folder, manifest, tables, matrix)
@@ -189,6 +191,27 @@ def _networks(folder: Path, record_root: Path, manifest: Mapping[str, Any], tabl
         sketch = partial(_named_sketch, drawing_of)
         files.append(_write(folder, drawing_of.name, drawing_of.kind, drawing_of.title, sketch))
     return files
+
+
+def _study_figures(
+    folder: Path, record_root: Path, manifest: Mapping[str, Any], tables: ResultTables
+) -> list[FigureFile]:
+    """Those of the published study that the experiment names; none where it names none."""
+    from analysis.studies import study_of
+    from lab.record.reader import Record
+
+    study = study_of(manifest)
+    if study is None:
+        return []
+    record = Record(record_root, dict(manifest), salvage=True)
+    return [
+        _write(folder, figure.name, "study", figure.title, partial(_study_sketch, figure))
+        for figure in study.figures(record, tables)
+    ]
+
+
+def _study_sketch(figure: StudyFigure) -> _Sketch:
+    return _Sketch(figure.draw(), figure.title, figure.caption, figure.origins)
 
 
 def _named_sketch(drawing_of: NetworkDrawing) -> _Sketch:

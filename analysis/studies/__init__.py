@@ -7,10 +7,10 @@ Nothing is imported until a record asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from lab.errors import DataError
 
@@ -72,3 +72,11 @@ def study_module(name: str) -> StudyModule:
         known = ", ".join(sorted(STUDIES))
         raise DataError(f"no study is called {name!r}", advice=f"there are: {known}; a newer lab may have it")
     return cast("StudyModule", import_module(STUDIES[name]))
+
+
+def study_of(manifest: Mapping[str, Any]) -> StudyModule | None:
+    """The study that a record's experiment names, if it names one. Raises :class:`lab.errors.DataError` if this lab
+    does not have it."""
+    resolved = (manifest.get("experiment") or {}).get("resolved") or {}
+    name = (resolved.get("analysis") or {}).get("study")
+    return None if name is None else study_module(str(name))

@@ -53,6 +53,7 @@ from lab.report.rows import (
     window_table,
 )
 from lab.report.stated import stated
+from lab.report.study import study_section
 from lab.report.uncertainty import budget_tables, largest_terms
 from lab.report.verdicts import verdicts_of
 
@@ -177,6 +178,7 @@ def _content(record: Record, tables: ResultTables, figures: list[FigureFile]) ->
         "largest": largest_terms(summary),
         "correlations": correlation_lines(results.correlations),
         "offload": offload_section(manifest, tables),
+        "study": study_section(record, tables),
         "refused_correlations": results.refused,
         "instruments": instruments_of(manifest),
         "fingerprint": list(flattened((manifest.get("board") or {}).get("fingerprint") or {})),

@@ -21,7 +21,7 @@ from analysis.offload.tables import Offload, offload_of
 from analysis.withholding import board_is_emulated
 from lab.record.printable import printable_line
 from lab.report.format import MISSING, plural, show
-from lab.report.tables import aligned
+from lab.report.text_table import TextTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,24 +34,6 @@ _SUMMED_UP = (
     (Cost.ENERGY, "idle power"),
     (Cost.ENERGY, "energy per byte"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TextTable:
-    """A table of words: its heading, a sentence on how to read it, columns and rows; ``numbers`` are flush right."""
-
-    title: str
-    note: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    numbers: tuple[int, ...] = ()
-
-    def text(self) -> str:
-        """For a terminal."""
-        lines = aligned([self.head, *self.rows], right=self.numbers)
-        rule = "─" * max(map(len, lines))
-        parts = [self.title, *([self.note] if self.note else []), lines[0], rule, *lines[1:]]
-        return "\n".join(parts)
 
 
 def offload_text(found: Offload, *, networks: bool = False) -> str:

@@ -10,7 +10,7 @@ from lab.bench.assemble import assemble_bench
 from lab.bench.recordings import Replay
 from lab.bench.serial_board import SerialBoard
 from lab.config.environment import resolve
-from lab.errors import HardwareError, UsageError
+from lab.errors import HardwareError
 from lab.experiment import model
 from lab.runner.campaign import Equipment
 from lab.workloads.protocol import Workload
@@ -32,14 +32,13 @@ def make_workload(
 ) -> Workload:
     """The adapter of an experiment's workload on a bench; a plan needs no more than this.
 
-    Raises :class:`lab.errors.UsageError` for what cannot be, such as a reader that does not exist.
+    Raises :class:`lab.errors.UsageError` for what cannot be.
     """
     if isinstance(workload, model.TfliteBenchmarkWorkload):
         return _tflite_benchmark(workload, bench.board, bench_folder)
     if isinstance(workload, model.ProgramWorkload):
         from lab.workloads.program import ProgramSettings, ProgramWorkload
 
-        _check_reader(workload.reader)
         return ProgramWorkload(
             ProgramSettings(
                 source=resolve(workload.source, experiment_folder).resolve(),
@@ -66,16 +65,6 @@ def make_workload(
         inferences=workload.inferences,
         plays=any(isinstance(item, Replay) for item in bench.instruments.values()),
     )
-
-
-def _check_reader(name: str) -> None:
-    """Find a misspelt reader now, not when all passes are done."""
-    from analysis.readers import PROGRAM_READERS
-
-    known = [*PROGRAM_READERS, "none"]
-    if name not in known:
-        advice = f"there are: {', '.join(known)} (none: what the program prints is kept, not read)"
-        raise UsageError(f"workload.reader: no reader is called {name!r}", advice=advice)
 
 
 def _tflite_benchmark(workload: model.TfliteBenchmarkWorkload, board: boards.Board, bench_folder: Path) -> Workload:

@@ -48,11 +48,13 @@ def process_record(record: Record, *, report: bool) -> ProcessOutcome:
     from analysis.process import process, write
     from analysis.single_inferences import write_inferences
     from analysis.withholding import stated_rows
+    from lab.report.study import write_study_tables
 
     results = process(record)
     written = list(write(results, record.root))
     written += write_inferences(record)
     written += _offload_tables(record, results.summary)
+    written += write_study_tables(record, results)
     if report:
         from lab.report.build import write_report
 

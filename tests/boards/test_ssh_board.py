@@ -41,6 +41,8 @@ from lab.record.quantity import Origin
 
 TARGET = SshTarget(HOST)
 WAYS = ("required", "none")
+SELDOM = ("required", pytest.param("none", marks=pytest.mark.slow))
+"""For tests that wait for what is slow by nature: without the agent only in the longer suite."""
 
 
 def have_agent(cache: Path) -> None:
@@ -177,7 +179,7 @@ def test_programs_run_and_end_as_they_do_anywhere(opened: Callable[..., SshBoard
             board.fetch(outside, tmp_path / "x")
 
 
-@pytest.mark.parametrize("agent", WAYS)
+@pytest.mark.parametrize("agent", SELDOM)
 def test_a_deadline_ends_a_program_with_all_its_children(
     opened: Callable[..., SshBoard], tmp_path: Path, agent: str
 ) -> None:
@@ -192,7 +194,7 @@ def test_a_deadline_ends_a_program_with_all_its_children(
     assert gone("sleep 4321", within_s=0)
 
 
-@pytest.mark.parametrize("agent", WAYS)
+@pytest.mark.parametrize("agent", SELDOM)
 def test_what_a_program_leaves_running_ends_with_it(
     opened: Callable[..., SshBoard], tmp_path: Path, agent: str
 ) -> None:
@@ -361,7 +363,7 @@ def test_a_clock_that_follows_ntp_is_enclosed_too(
 # --------------------------------------------------------------------------------------------------- the link
 
 
-@pytest.mark.parametrize("agent", WAYS)
+@pytest.mark.parametrize("agent", SELDOM)
 def test_a_link_that_breaks_in_the_middle_of_a_program(
     opened: Callable[..., SshBoard], sshd: LoopbackSshd, tmp_path: Path, agent: str
 ) -> None:

@@ -56,20 +56,27 @@ def shares(seeds: range, faults: bool) -> dict[str, list[bool]]:
     return total
 
 
-def test_without_faults() -> None:
-    found = shares(range(1, 16), faults=False)
+MANY = [pytest.param(15, (0.93, 0.97), marks=pytest.mark.slow), pytest.param(4, (0.90, 0.99))]
+"""How many campaigns, and between which shares the truth must be covered. Fewer say less: with 132 results the share
+itself scatters by 2 %. Every draw is seeded, so that the answer is always the same."""
+
+
+@pytest.mark.parametrize(("campaigns", "share"), MANY)
+def test_without_faults(campaigns: int, share: tuple[float, float]) -> None:
+    found = shares(range(1, 1 + campaigns), faults=False)
     inside = found["valid"] + found["degraded"]
-    assert len(inside) == 15 * 33 >= 400
+    assert len(inside) == campaigns * 33
     assert not found["invalid"]
-    assert 0.93 <= sum(inside) / len(inside) <= 0.97
+    assert share[0] <= sum(inside) / len(inside) <= share[1]
 
 
-def test_with_faults_that_are_flagged() -> None:
-    found = shares(range(101, 116), faults=True)
+@pytest.mark.parametrize(("campaigns", "share"), MANY)
+def test_with_faults_that_are_flagged(campaigns: int, share: tuple[float, float]) -> None:
+    found = shares(range(101, 101 + campaigns), faults=True)
     inside = found["valid"] + found["degraded"]
-    assert len(found["degraded"]) >= 300, "ten repeats at these rates rarely go without a fault"
-    assert len(inside) >= 400
-    assert 0.93 <= sum(inside) / len(inside) <= 0.97
+    assert len(found["degraded"]) >= 20 * campaigns, "ten repeats at these rates rarely go without a fault"
+    assert len(inside) >= 26 * campaigns
+    assert share[0] <= sum(inside) / len(inside) <= share[1]
 
 
 @pytest.mark.slow

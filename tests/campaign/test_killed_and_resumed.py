@@ -55,7 +55,7 @@ def start_and_stop(records: Path, when: Callable[[Path], bool], how: signal.Sign
     return process.wait(timeout=60)
 
 
-@pytest.mark.parametrize("documents", [1, 40, 333])
+@pytest.mark.parametrize("documents", [1, pytest.param(40, marks=pytest.mark.slow), 333])
 def test_a_killed_campaign_is_finished_with_the_same_results(
     tmp_path: Path, documents: int, undisturbed: bytes
 ) -> None:

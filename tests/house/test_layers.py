@@ -22,7 +22,7 @@ FLOORS: dict[str, set[str]] = {
     "lab.bench": {"lab.errors", "lab.cache", "lab.record", "lab.config", "lab.boards", "instruments"},
     "lab.boards": {"lab.errors", "lab.cache", "lab.record", "lab.networks", "lab.toolchains", "instruments"},
     "lab.workloads": {"lab.errors", "lab.record", "lab.config", "lab.networks", "lab.toolchains", "lab.boards"},
-    "lab.experiment": {"lab.errors", "lab.record", "lab.config", "lab.bench", "lab.networks"},
+    "lab.experiment": {"lab.errors", "lab.record", "lab.config", "lab.bench", "lab.networks", "analysis"},
     "lab.report": {"lab.errors", "lab.record", "analysis"},
     "lab.runner": {
         "lab.errors",
