@@ -14,7 +14,8 @@ score reaches :data:`LEAST_SCORE` and no place further than one and a half chips
 *Refinement.* Around each edge, ± h of 0.4 chips, the energy above the idle level over the height of the step is the
 time that was spent busy: h − δ at a rising edge that comes δ late, h + δ at a falling one. A wrong level shifts the two
 in opposite directions, so the mean of each busy stretch's two edges is taken. The mean of these is the shift, their
-scatter over √n its standard uncertainty. No sample's width enters: a sample that an edge falls into holds its share.
+scatter over √n its standard uncertainty (the scatter that the noise of the two levels must give, if that is more: a few
+stretches may agree by chance). No sample's width enters: a sample that an edge falls into holds its share.
 
 What lies between a change of load and the current at the meter (regulators, capacitors) delays pattern and window
 alike, and cancels.
@@ -347,22 +348,23 @@ def _refined(trace: Trace, code: Code, begin: float, gaps: Gaps, score: float, s
     borders = (first + size * np.arange(power_w.size + 1) - begin) / chip
     edges = np.array([at_s / code.chip_s for at_s, _ in code.edges()])
     rising = np.array([up for _, up in code.edges()])
-    shift, height_w = 0.0, 0.0
+    shift, height_w, least_scatter = 0.0, 0.0, 0.0
     pairs = middles = np.empty(0)
     for _ in range(3):
-        low_w, height_w = _levels(power_w, np.asarray((borders[:-1] + borders[1:]) / 2.0 - shift), edges)
+        low_w, height_w, noise_w = _levels(power_w, np.asarray((borders[:-1] + borders[1:]) / 2.0 - shift), edges)
         late = _lateness(power_w, low_w, height_w, np.asarray(borders - shift), edges, rising)
         pairs, middles = (late[0::2] + late[1::2]) / 2.0, (edges[0::2] + edges[1::2]) / 2.0
         whole = np.isfinite(pairs)
         pairs, middles = pairs[whole], middles[whole]
         if pairs.size < _LEAST_PAIRS:
             raise DataError(f"{pairs.size} busy stretches of the coded load are whole, expected {_LEAST_PAIRS}")
-        alike = _alike(pairs)
+        least_scatter = noise_w / height_w * math.sqrt(_HALF_WINDOW * size / chip)
+        alike = _alike(pairs, least_scatter)
         pairs, middles = pairs[alike], middles[alike]
         shift += float(pairs.mean())
     if abs(shift) > 1.0:
         raise DataError(f"the edges of the coded load lie {shift:+.2f} chips from where its pattern does")
-    u_s = float(pairs.std(ddof=1)) / math.sqrt(pairs.size) * code.chip_s
+    u_s = max(float(pairs.std(ddof=1)), least_scatter) / math.sqrt(pairs.size) * code.chip_s
     # At the mean of their instants the difference of the two clocks' rates shifts nothing.
     middle_ns = round(float(middles.mean()) * code.chip_s * 1e9)
     return Detection(
@@ -376,8 +378,9 @@ def _refined(trace: Trace, code: Code, begin: float, gaps: Gaps, score: float, s
     )
 
 
-def _levels(power_w: Floats, middles: Floats, edges: Floats) -> tuple[Floats, float]:
-    """The idle level at each fine block (a straight line over the pattern) and the height of being busy, in W."""
+def _levels(power_w: Floats, middles: Floats, edges: Floats) -> tuple[Floats, float, float]:
+    """The idle level at each fine block (a straight line over the pattern), the height of being busy, and the scatter
+    of the blocks about these levels; all in W."""
     after = np.searchsorted(edges, middles)
     away = np.minimum(
         np.abs(middles - edges[np.maximum(after - 1, 0)]), np.abs(middles - edges[np.minimum(after, edges.size - 1)])
@@ -393,7 +396,8 @@ def _levels(power_w: Floats, middles: Floats, edges: Floats) -> tuple[Floats, fl
     height_w = float(solution[2])
     if not height_w > 0.0:
         raise DataError("the power does not rise where the coded load is busy")
-    return np.asarray(solution[0] + solution[1] * middles, dtype=np.float64), height_w
+    noise_w = float(np.std(power_w[plateau] - columns[plateau] @ solution))
+    return np.asarray(solution[0] + solution[1] * middles, dtype=np.float64), height_w, noise_w
 
 
 def _lateness(
@@ -415,10 +419,14 @@ def _lateness(
     return np.where(alone & (whole > 2.0 * _HALF_WINDOW * (1.0 - 1e-6)), late, np.nan)
 
 
-def _alike(pairs: Floats) -> NDArray[np.bool_]:
-    """Which busy stretches agree: in those far outside the others' scatter something else was at work."""
+def _alike(pairs: Floats, least_scatter: float) -> NDArray[np.bool_]:
+    """Which busy stretches agree: in those far outside the others' scatter something else was at work.
+
+    Where half of a few stretches lie close together by chance, the median would call the others strangers: so no
+    scatter below what the noise of the levels alone must give is believed. Both in chips.
+    """
     away = np.abs(pairs - np.median(pairs))
-    alike = away <= _OUTLIER * 1.4826 * float(np.median(away))
+    alike = away <= _OUTLIER * max(1.4826 * float(np.median(away)), least_scatter)
     enough = np.count_nonzero(alike) >= max(_LEAST_PAIRS, pairs.size // 2)
     return np.asarray(alike if enough else np.ones_like(alike))
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from analysis_fakes import ArrayTrace
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from analysis.board_marks import parse_board_marks
@@ -101,9 +101,8 @@ def test_it_is_found_to_a_fraction_of_a_sample() -> None:
     assert clock.samples_per_s / scene.rate_hz - 1 == pytest.approx(-scene.drift, abs=10e-6)
 
 
-# Always the same draws: the bound is one of probability, and a search that goes on for ever finds what lies beyond it
-# (seed 2228 at 500 Hz and 0.125 W of noise is by 0.2 ms; none of 450 random draws was).
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None)
+@example(noise_w=0.125, drift=0.0, rate_hz=500.0, first_s=0.1, seed=2228)
 @given(
     noise_w=st.floats(0.0, 0.3),
     drift=st.floats(-150e-6, 150e-6),
