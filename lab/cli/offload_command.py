@@ -92,7 +92,9 @@ def _scenario(args: argparse.Namespace, record: Record) -> Scenario:
     from lab.runner.offload_servers import server_latencies
 
     scenario = scenario_of(load_scenario(args.scenario).resolved())
-    return scenario.with_latencies(server_latencies(scenario, args.records))
+    # Beside the record itself first: a folder of records is carried about as a whole.
+    beside = record.root.resolve().parents[1]
+    return scenario.with_latencies(server_latencies(scenario, beside, args.records))
 
 
 def _published(*, as_json: bool) -> int:

@@ -71,10 +71,17 @@ def offload_section(manifest: Mapping[str, Any], tables: ResultTables) -> Sectio
 
 def origin_line(found: Offload) -> str:
     """What is measured (or simulated) of it, and what is assumed."""
-    here = [origin for origin in found.grid.origins if origin != "assumed"]
+    grid = found.grid
+    here = dict.fromkeys(origin for point in grid.points for origin in point.origins)
+    there = dict.fromkeys(remote.origin for row in grid.remotes for remote in row if remote.origin)
     inferred = any(isinstance(server, InferredServer) for server in found.scenario.servers)
-    servers = "; servers: INFERRED, never measured" if inferred else ""
-    return f"Local costs: {' + '.join(here).upper()}; network and stated constants: ASSUMED{servers}"
+    parts = [
+        f"Local costs: {' + '.join(here).upper()}",
+        *([f"server latencies: {' + '.join(there).upper()}"] if there else []),
+        "network and stated constants: ASSUMED",
+        *(["servers: INFERRED, never measured"] if inferred else []),
+    ]
+    return "; ".join(parts)
 
 
 def assumption_tables(found: Offload) -> list[TextTable]:

@@ -95,14 +95,14 @@ def test_a_server_whose_record_is_not_there_leaves_no_decision(here: Here, seale
 
 
 def test_a_server_that_was_measured(here: Here, sealed: Path, tmp_path: Path) -> None:
-    """The record itself as the server's: its NPU latencies, by label."""
+    """The record itself as the server's: its NPU latencies, by label. It is found beside the record, without being
+    told where records lie."""
     text = (ROOT / "experiments" / "offload" / "measured.yaml").read_text()
     (line,) = [line for line in text.splitlines() if line.startswith("  server: {kind: record")]
     own = "  server: {kind: record, record: imx8_npu, only: {platform: NPU}}"
     scenario = tmp_path / "own.yaml"
     scenario.write_text(text.replace(line, own))
-    records = ("--records", sealed.parents[1])
-    said = here("offload", sealed, *records, "--scenario", scenario, "--out", tmp_path, "--no-figures", "--json").json()
+    said = here("offload", sealed, "--scenario", scenario, "--out", tmp_path, "--no-figures", "--json").json()
     rows = [row for row in said["totals"] if row["platform"] == "NPU" and row["idle"] == "high"]
     assert {row["origin"] for row in rows} == {"simulated"}
     assert all(row["U_total_s"] > 0 for row in rows)
