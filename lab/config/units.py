@@ -10,7 +10,7 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -34,6 +34,8 @@ class Dimension:
     examples: tuple[str, ...]
     whole: bool = False
     """Only whole numbers of the SI unit make sense (bytes)."""
+    usual: Mapping[str, str] = field(default_factory=dict)
+    """Usual spellings that are none of ours → what they mean; where letters alone would suggest another unit."""
 
     @property
     def expected(self) -> str:
@@ -75,6 +77,12 @@ BANDWIDTH = Dimension(
     {f"{prefix}B/s": Decimal(factor) for prefix, factor in (("k", "1e3"), ("M", "1e6"), ("G", "1e9"), ("", "1"))}
     | {f"{prefix}bit/s": Decimal(factor) / 8 for prefix, factor in (("k", "1e3"), ("M", "1e6"), ("G", "1e9"))},
     ("3.04 MB/s", "202 Mbit/s"),
+    # A small b is a bit, an eighth of what differs from it in a capital only.
+    usual={
+        f"{spelled}{bits}": f"{prefix}bit/s"
+        for spelled, prefix in zip("kMGmg", "kMGMG", strict=True)
+        for bits in ("b/s", "bps", "bits/s")
+    },
 )
 BYTE_ENERGY = Dimension("energy per byte", _scaled("J/B", "num"), ("128 nJ/B", "0.2 uJ/B"))
 RATIO = Dimension("ratio", {"%": Decimal("0.01"), "ppm": Decimal("1e-6"), "": Decimal(1)}, ("0.2 %", "50 ppm", "0.002"))
@@ -119,6 +127,8 @@ def _from_text(dimension: Dimension, text: str) -> Decimal:
 
 def _closest_unit(dimension: Dimension, number: str, unit: str) -> str | None:
     """The whole quantity with the unit that was probably meant: same letters in other case first, then similar ones."""
+    if unit in dimension.usual:
+        return f"{number} {dimension.usual[unit]}"
     same_letters = [known for known in dimension.units if known.lower() == unit.lower()]
     closest = same_letters or difflib.get_close_matches(unit, dimension.units, n=1, cutoff=0.5)
     return f"{number} {closest[0]}" if len(closest) == 1 else None

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from lab.config import units
 from lab.config.units import (
+    Bandwidth,
     Current,
     Dimension,
     Duration,
@@ -31,6 +32,7 @@ TYPES: dict[str, tuple[object, Dimension]] = {
     "voltage": (Voltage, units.VOLTAGE),
     "power": (Power, units.POWER),
     "temperature": (Temperature, units.TEMPERATURE),
+    "bandwidth": (Bandwidth, units.BANDWIDTH),
     "ratio": (Ratio, units.RATIO),
 }
 ADAPTERS = {name: TypeAdapter(kind) for name, (kind, _) in TYPES.items()}
@@ -131,6 +133,9 @@ def test_a_resolved_value_reads_as_itself(name: str, value: int) -> None:
         ("duration", "-1 s", "must not be negative", None),
         ("duration", float("nan"), "not a finite number", None),
         ("duration", "9e999 s", "not a finite number", None),
+        ("bandwidth", "1 Gb/s", "unknown unit 'Gb/s'", "1 Gbit/s"),
+        ("bandwidth", "100 Mbps", "unknown unit 'Mbps'", "100 Mbit/s"),
+        ("bandwidth", "3 mb/s", "unknown unit 'mb/s'", "3 Mbit/s"),
         ("size", "1.5 B", "must be a whole number of bytes", None),
     ],
 )
