@@ -71,7 +71,7 @@ bench: $(READY_DEV)
 # fetched by `lab board up` itself, into the cache: nothing of them is installed.
 EMULATORS := qemu-system-arm qemu-user device-tree-compiler openssh-client openssh-server debian-archive-keyring \
   gcc-avr binutils-avr avr-libc libsimavr-dev make busybox-static \
-  gcc g++ libc6-dev gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross \
+  gcc g++ libeigen3-dev libc6-dev gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross \
   gcc-arm-linux-gnueabihf g++-arm-linux-gnueabihf libc6-dev-armhf-cross cpio iproute2
 
 emulators:

@@ -88,16 +88,15 @@ def latency_budget(latency_s: float, output: ProgramOutput) -> Budget:
     Inferences that follow each other are not quite independent, so the scatter's term is a lower bound; over repeats
     the scatter of the repeats replaces it.
     """
-    terms = [
-        Term(
-            "board clock",
-            latency_s * rectangular(BOARD_CLOCK),
-            "B",
-            common=True,
-            common_gain=True,
-            note=f"assumed: ±{1e6 * BOARD_CLOCK:g} ppm",
-        )
-    ]
+    clock = Term(
+        "board clock",
+        latency_s * rectangular(BOARD_CLOCK),
+        "B",
+        common=True,
+        common_gain=True,
+        note=f"assumed: ±{1e6 * BOARD_CLOCK:g} ppm",
+    )
+    terms = [] if output.exact_clock else [clock]
     if output.resolution_s is not None:
         note = "each inference's duration is a whole number of ticks; taken as if all were wrong the same way"
         terms.append(Term("tick", rectangular(output.resolution_s), "B", common=True, note=note))

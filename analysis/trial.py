@@ -20,7 +20,7 @@ from analysis.readers.program_output import ProgramOutput
 from analysis.single_inferences import no_single_inferences
 from analysis.uncertainty import Budget, Term
 from analysis.verdicts import known_codes
-from analysis.withholding import withheld
+from analysis.withholding import board_is_cycle_true, withheld
 from lab.record.quantity import Origin, Quantity
 from lab.record.reader import PassData, Record
 from lab.record.timed import PROCESS_SUFFIX
@@ -43,6 +43,8 @@ class Campaign:
     record: Record
     passes: Mapping[str, PassData]
     board_origin: Origin
+    cycle_true: str | None
+    """The source whose times are an emulated core's own cycles, where the board's emulator counts them."""
     origins: Mapping[str, Origin]
     stated_origins: Mapping[str, Origin]
     """The origin that each counting instrument states of itself, whatever the board."""
@@ -70,6 +72,7 @@ class Campaign:
             record=record,
             passes=record.passes(),
             board_origin=board,
+            cycle_true=str(manifest["workload"].get("reader") or "none") if board_is_cycle_true(manifest) else None,
             origins=origins,
             stated_origins=_counting(manifest, board),
             reader=str(manifest["workload"].get("reader") or "none"),
@@ -132,7 +135,7 @@ def trial_quantities(campaign: Campaign, trial: Mapping[str, Any]) -> list[Measu
     found += differences(found, campaign.stated_origins)
     found += _unavailable(campaign, trial)
     named = naming.renamed([*found, *_products(found)], campaign.names)
-    return withheld(named, campaign.board_origin)
+    return withheld(named, campaign.board_origin, campaign.cycle_true)
 
 
 def _counting(manifest: Mapping[str, Any], board: Origin) -> dict[str, Origin]:

@@ -4,6 +4,11 @@ The one rule, applied to all quantities of a trial at once, whichever program, k
 where the board is emulated, or the value itself comes from an emulator, a quantity that depends on time
 (:func:`lab.record.timed.depends_on_time`) has no value and is invalid for the one reason :data:`CODE`. Figures and
 correlations that would need it are refused with :data:`SENTENCE`.
+
+One exception: an emulator that counts its core's own cycles (simavr) is *cycle-true*, which the board's entry in the
+manifest says. What its programs state of time is then a number of cycles of the named core at the named clock, whatever
+the pace of the machine that emulates it: it is stated, with the origin ``emulated``. Everything else that depends on
+time stays withheld: what this machine's clock saw of it, and energies.
 """
 
 from __future__ import annotations
@@ -23,13 +28,25 @@ CODE = "emulated_time"
 SENTENCE = "times, cycles and energies of an emulated board are not those of the machine it stands for"
 
 
-def withheld(items: Iterable[Measured], board: Origin) -> list[Measured]:
-    """The quantities of a trial, those taken back that an emulator cannot know. ``board`` is the board's origin."""
-    return [_taken_back(item) if _is_withheld(item, board) else item for item in items]
+CYCLE_TRUE_SENTENCE = (
+    "times are cycles of the emulated core at its clock, as its own program counted them; what depends on anything "
+    "else than its cycles (energies, this machine's clock) is not stated"
+)
 
 
-def _is_withheld(item: Measured, board: Origin) -> bool:
+def withheld(items: Iterable[Measured], board: Origin, cycle_true: str | None = None) -> list[Measured]:
+    """The quantities of a trial, those taken back that an emulator cannot know. ``board`` is the board's origin.
+
+    ``cycle_true`` is the source (the program's reader) whose times are the core's own cycles, on a board whose emulator
+    counts them.
+    """
+    return [_taken_back(item) if _is_withheld(item, board, cycle_true) else item for item in items]
+
+
+def _is_withheld(item: Measured, board: Origin, cycle_true: str | None) -> bool:
     quantity = item.quantity
+    if quantity.unit == "s" and quantity.source == cycle_true:
+        return False
     return Origin.EMULATED in (board, quantity.origin) and depends_on_time(quantity.name, quantity.unit)
 
 
@@ -51,12 +68,27 @@ def board_is_emulated(manifest: Mapping[str, Any]) -> bool:
     return (manifest.get("board") or {}).get("origin") == Origin.EMULATED
 
 
+def board_is_cycle_true(manifest: Mapping[str, Any]) -> bool:
+    """Does the record's emulated board count its core's own cycles?"""
+    return board_is_emulated(manifest) and bool(manifest["board"].get("cycle_true"))
+
+
+def sentence(manifest: Mapping[str, Any]) -> str:
+    """What is to be said of a record's times; empty for a board that is none of an emulator's."""
+    if not board_is_emulated(manifest):
+        return ""
+    return CYCLE_TRUE_SENTENCE if board_is_cycle_true(manifest) else SENTENCE
+
+
 def refusal(quantities: Iterable[str], manifest: Mapping[str, Any], summary: pd.DataFrame) -> str:
     """Why something that would need these quantities cannot be made of an emulated board's record; else empty."""
     if not board_is_emulated(manifest):
         return ""
     names = set(quantities)
     taken_back = set() if summary.empty else set(summary.loc[_mask(summary), "quantity"].map(str))
+    if board_is_cycle_true(manifest):
+        stated = set() if summary.empty else set(summary.loc[~_mask(summary), "quantity"].map(str))
+        return CYCLE_TRUE_SENTENCE if names & taken_back - stated else ""
     return SENTENCE if names & taken_back or any(map(depends_on_time, names)) else ""
 
 

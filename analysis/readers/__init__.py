@@ -25,9 +25,11 @@ RECORDED = "recorded_session"
 PROGRAM_READERS: dict[str, str] = {
     "benchmark_model": "analysis.readers.benchmark_model",
     "firmware": "analysis.readers.firmware",
+    "gesture": "analysis.readers.gesture",
     "hdrnn": "analysis.readers.hdrnn",
     "litert": "analysis.readers.litert",
     RECORDED: "analysis.readers.recorded_session",
+    "tinynet": "analysis.readers.tinynet",
 }
 """Reader name → module."""
 

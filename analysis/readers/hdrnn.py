@@ -52,8 +52,10 @@ def read(text: str) -> HdrnnOutput:
             epochs.append(
                 Epoch(event.whole("epoch"), event.number("loss"), event.share("accuracy"), event.number("seconds"))
             )
-            if epochs[-1].epoch != len(epochs):
-                raise DataError(f"line {number}: epoch {epochs[-1].epoch} where {len(epochs)} was expected")
+            # A training that was resumed begins where the checkpoint was made.
+            expected = epochs[0].epoch + len(epochs) - 1
+            if epochs[-1].epoch != expected:
+                raise DataError(f"line {number}: epoch {epochs[-1].epoch} where {expected} was expected")
         elif event.name == "done":
             done = HdrnnOutput(
                 tuple(epochs),
@@ -79,10 +81,15 @@ def read_output(folder: Path) -> ProgramOutput:
         reason = ("output_unreadable",)
         missing = tuple(PrintedQuantity(name, None, unit, reason) for name, unit in _QUANTITIES.items())
         return ProgramOutput(missing, reasons=reason)
+    best = max(output.epochs, key=lambda epoch: epoch.accuracy, default=None)
     values = {
         "accuracy": output.accuracy,
+        "accuracy_best": None if best is None else best.accuracy,
+        "epoch_best": None if best is None else float(best.epoch),
+        "epochs": float(len(output.epochs)) if output.epochs else None,
         "loss": output.loss,
         "training_s": output.seconds,
+        "epoch_s": output.seconds / len(output.epochs) if output.epochs else None,
         "parameters": float(output.parameters),
     }
     return ProgramOutput(
@@ -90,8 +97,19 @@ def read_output(folder: Path) -> ProgramOutput:
     )
 
 
-_QUANTITIES = {"accuracy": "1", "loss": "1", "training_s": "s", "parameters": "1"}
-"""What a training gives → its unit."""
+_QUANTITIES = {
+    "accuracy": "1",
+    "accuracy_best": "1",
+    "epoch_best": "1",
+    "epochs": "1",
+    "loss": "1",
+    "training_s": "s",
+    "epoch_s": "s",
+    "parameters": "1",
+}
+"""What a training gives → its unit. ``accuracy`` is that after the last epoch, ``accuracy_best`` the best of any and
+``epoch_best`` the first that had it; ``epoch_s`` the mean time of an epoch without its test. Those of single epochs are
+left out where the program printed none."""
 
 
 class _Event:

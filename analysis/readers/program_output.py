@@ -23,7 +23,8 @@ class ProgramOutput:
     ``latency_std_s``, ``accuracy`` …). ``inferences`` is the number completed inside the measured window (warm-up
     left out), ``inference_time_s`` the time the program itself gives for all of them together, ``warmup_inferences``
     the number before the window, ``resolution_s`` the step of the clock that it times an inference with, where that is
-    coarse. ``reasons`` are codes for the output as a whole (``output_unreadable``,
+    coarse. ``exact_clock`` is true where that clock cannot be fast or slow: it counts an emulated core's cycles.
+    ``reasons`` are codes for the output as a whole (``output_unreadable``,
     ``count_missing``).
     """
 
@@ -32,6 +33,7 @@ class ProgramOutput:
     inference_time_s: float | None = None
     warmup_inferences: int | None = None
     resolution_s: float | None = None
+    exact_clock: bool = False
     reasons: tuple[str, ...] = ()
 
     def value(self, name: str) -> float | None:

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from analysis.figures.dots import Drawn
     from lab.record.reader import Record
 
-STUDIES: dict[str, str] = {}
+STUDIES: dict[str, str] = {
+    "gesture": "analysis.studies.gesture",
+    "mcu_accuracy": "analysis.studies.microcontroller.accuracy",
+    "mcu_cnn": "analysis.studies.microcontroller.cnn",
+    "mcu_downsample": "analysis.studies.microcontroller.downsample",
+    "mcu_options": "analysis.studies.microcontroller.options",
+    "mcu_sweep": "analysis.studies.mcu_sweep",
+    "mcu_pruning": "analysis.studies.mcu_pruning",
+    "training": "analysis.studies.training",
+}
 """Study → module."""
 
 

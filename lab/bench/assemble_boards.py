@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.bench import boards, qemu_board, qemu_user_board, serial_board, ssh_board
+from lab.bench import boards, qemu_board, qemu_user_board, serial_board, simavr_board, ssh_board
 from lab.boards.protocol import Board
 from lab.config.environment import resolve
 from lab.errors import HardwareError
@@ -44,8 +44,12 @@ def make_board(board: boards.Board, path: Path) -> Board:
                 reconnect_s=board.reconnect,
                 clock_tolerance=board.clock_tolerance,
                 emulator=board.emulator,
+                flash=board.flash,
+                flash_timeout_s=board.flash_timeout,
             )
             return SerialBoard(BOARD_NAME, settings)
+        case simavr_board.SimavrBoard():
+            return _simavr_board(board, path)
         case ssh_board.SshBoard():
             from lab.bench.assemble_ssh import make_ssh_board
 
@@ -71,3 +75,22 @@ def make_board(board: boards.Board, path: Path) -> Board:
         f"{path}: this version cannot drive a board of kind {board.kind!r} yet",
         advice="put the experiment on a simulated bench, or on this host (board: {kind: local})",
     )
+
+
+def _simavr_board(board: simavr_board.SimavrBoard, path: Path) -> Board:
+    from lab.boards.serial.board import SerialSettings
+    from lab.boards.simavr.board import SimavrBoard, SimavrSettings
+    from lab.boards.simavr.runner import Core
+    from lab.cache import cache_folder
+
+    serial = SerialSettings(
+        port="",
+        baud=board.baud,
+        timeout_s=board.timeout,
+        longest_inference_s=board.longest_inference,
+        reconnect_s=board.timeout,
+        emulator="simavr",
+    )
+    image = None if board.image is None else resolve(board.image, path.parent)
+    core = Core(board.mcu, round(board.clock), board.usart, board.pin, board.marks)
+    return SimavrBoard(BOARD_NAME, SimavrSettings(core, serial, image), cache_folder)

@@ -75,6 +75,11 @@ class BoardModel(Model):
         """Is its pace an emulator's? Times, cycles and energies of such a board are not stated."""
         return False
 
+    @property
+    def cycle_true(self) -> bool:
+        """Does its emulator count the core's own cycles? Times that its programs state are then stated."""
+        return False
+
 
 class LinuxBoardModel(BoardModel):
     affinity: Annotated[tuple[Whole, ...], Field(min_length=1)] | None = Field(

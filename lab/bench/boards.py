@@ -12,6 +12,7 @@ from lab.bench.faults import PassFault
 from lab.bench.qemu_board import QemuBoard
 from lab.bench.qemu_user_board import QemuUserBoard
 from lab.bench.serial_board import SerialBoard
+from lab.bench.simavr_board import SimavrBoard
 from lab.bench.ssh_board import SshBoard
 from lab.config.fields import Model, Number
 from lab.config.units import Duration, Voltage
@@ -83,6 +84,14 @@ class NoBoard(BoardModel):
 
 
 Board = Annotated[
-    SimulatedBoard | LocalBoard | ReplayBoard | NoBoard | SshBoard | QemuBoard | QemuUserBoard | SerialBoard,
+    SimulatedBoard
+    | LocalBoard
+    | ReplayBoard
+    | NoBoard
+    | SshBoard
+    | QemuBoard
+    | QemuUserBoard
+    | SerialBoard
+    | SimavrBoard,
     Field(discriminator="kind"),
 ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from lab.bench.board_base import BoardModel
 from lab.config.environment import PathText
-from lab.config.fields import Count, Switch
+from lab.config.fields import Count, Switch, config_error
+from lab.config.templates import Template, names_in
 from lab.config.units import Duration, Probability
 
 
@@ -35,6 +36,28 @@ class SerialBoard(BoardModel):
     emulator: Literal["simavr"] | None = Field(
         None, description="The firmware runs in this emulator behind a pseudo terminal: values are stamped `emulated`"
     )
+
+    flash: Annotated[tuple[Template, ...], Field(min_length=1)] | None = Field(
+        None,
+        description="Command that puts a firmware on the board: {image} is the file that the experiment made, {port} "
+        "this port, which the lab lets go meanwhile",
+    )
+    flash_timeout: Annotated[Duration, Field(gt=0)] = Field(120.0, description="Flashing takes no longer")
+
+    @field_validator("flash")
+    @classmethod
+    def _flash_names(cls, flash: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        unknown = {name for part in flash or () for name in names_in(part)} - {"image", "port"}
+        if unknown:
+            raise config_error(f"{{{min(unknown)}}} stands for nothing", expected="{image} or {port}")
+        if flash is not None and not any("{image}" in part for part in flash):
+            raise config_error("the command does not say what to put on the board", expected="{image} in it")
+        return flash
+
+    @property
+    def cycle_true(self) -> bool:
+        """simavr counts the cycles of the core's data sheet."""
+        return self.emulator == "simavr"
 
     @property
     def emulated(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 
@@ -52,6 +53,19 @@ class HostFolder:
         if not source.is_file():
             raise FileNotFoundError(source)
         shutil.copyfile(source, local)
+
+    def fetch_folder(self, remote: str, local: Path) -> None:
+        """Copy the regular files of a folder in it. Raises ``FileNotFoundError`` if the folder is not there."""
+        source = self.inside(remote)
+        if source.is_symlink() or not source.is_dir():
+            raise FileNotFoundError(source)
+        local.mkdir(parents=True, exist_ok=True)
+        for folder, _, names in os.walk(source):
+            for path in (Path(folder, name) for name in names):
+                if stat.S_ISREG(path.lstat().st_mode):
+                    target = local / path.relative_to(source)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(path, target)
 
     def make_workdir(self, name: str) -> str:
         """A fresh, empty folder in it; one of that name from before is removed."""

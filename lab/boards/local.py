@@ -133,6 +133,10 @@ class LocalBoard:
         """Copy a file of the working folder (relative to it, or in full). Raises ``FileNotFoundError``."""
         self._folder.fetch(remote, local)
 
+    def fetch_folder(self, remote: str, local: Path) -> None:
+        """Copy a folder's files here. Raises ``FileNotFoundError`` if it is not there."""
+        self._folder.fetch_folder(remote, local)
+
     def make_workdir(self, name: str) -> str:
         """A fresh, empty folder; one of that name from before is removed."""
         return self._folder.make_workdir(name)

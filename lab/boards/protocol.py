@@ -124,6 +124,16 @@ class CollectsLater(Protocol):
 
 
 @runtime_checkable
+class FetchesFolders(Protocol):
+    """A board that hands over all that a program left in a folder."""
+
+    def fetch_folder(self, remote: str, local: Path) -> None:
+        """Copy the regular files of a folder, and of those in it, into ``local``, which is made. Links, sockets and
+        the like stay behind. Raises ``FileNotFoundError`` if the folder is not there."""
+        ...
+
+
+@runtime_checkable
 class Reconnects(Protocol):
     """A board at the end of a link that can break. Its methods then raise :class:`lab.errors.LinkLostError`."""
 
@@ -178,4 +188,14 @@ class ChecksItself(Protocol):
     def checks(self) -> list[tuple[str, Probe]]:
         """What was looked at (governor, temperature, perf …) and what to change on the board. The board must be
         open."""
+        ...
+
+
+@runtime_checkable
+class FlashesFirmware(Protocol):
+    """A board whose only program is a firmware, which a campaign can replace."""
+
+    def flash(self, image: Path) -> None:
+        """Put a firmware on it and wait until it answers; one that is there already stays. The board must be open.
+        Raises :class:`lab.errors.HardwareError`."""
         ...

@@ -105,6 +105,10 @@ class QemuUserBoard:
         """Copy a file of the working folder. Raises ``FileNotFoundError``."""
         self._host.fetch(remote, local)
 
+    def fetch_folder(self, remote: str, local: Path) -> None:
+        """Copy a folder's files here. Raises ``FileNotFoundError`` if it is not there."""
+        self._host.fetch_folder(remote, local)
+
     def make_workdir(self, name: str) -> str:
         """A fresh, empty folder; one of that name from before is removed."""
         return self._host.make_workdir(name)

@@ -14,14 +14,19 @@ from lab.bench.board_base import LinuxBoardModel
 from lab.bench.boards import NoBoard, ReplayBoard, SimulatedBoard
 from lab.bench.model import Bench
 from lab.bench.recordings import EnergyRunner, Replay
+from lab.bench.serial_board import SerialBoard
+from lab.bench.simavr_board import SimavrBoard
 from lab.config.document import Finding
 from lab.config.location import Location
 from lab.config.problems import closest, one_of
 from lab.config.templates import names_in, strings_in
 from lab.experiment.events import KNOWN_EVENTS, without_modifiers
 from lab.experiment.model import (
+    COMMAND_PLACEHOLDERS,
+    FIRMWARE_PLACEHOLDERS,
     PROGRAM_PLACEHOLDERS,
     Experiment,
+    FirmwareWorkload,
     ObserveWorkload,
     RecordedSessionWorkload,
     TfliteBenchmarkWorkload,
@@ -34,6 +39,7 @@ RESERVED_FIGURES = ("budget", "trace")
 _TEMPLATE_FIELDS: dict[str, dict[str, bool]] = {
     "tflite_benchmark": dict.fromkeys(("network", "input", "compression", "threads", "accelerator"), True),
     "program": {"build": False, "prepare": False, "command": True, "network": True},
+    "firmware": {"prepare": False, "steps": True, "image": True, "command": True},
     "recorded_session": {"session": True, "inferences": True},
     "observe": {},
 }
@@ -74,8 +80,28 @@ def check_together(experiment: Experiment, bench: Bench) -> Iterator[Finding]:
         )
     elif isinstance(experiment.workload, RecordedSessionWorkload):
         yield from _replay_findings(experiment.workload, bench)
+    elif isinstance(experiment.workload, FirmwareWorkload):
+        yield from _firmware_findings(experiment, bench)
     elif isinstance(experiment.workload, TfliteBenchmarkWorkload):
         yield from _tflite_findings(experiment, bench)
+
+
+def _firmware_findings(experiment: Experiment, bench: Bench) -> Iterator[Finding]:
+    """A board that no firmware can be put on."""
+    board = bench.board
+    if isinstance(board, SerialBoard) and board.flash is None:
+        yield Finding(
+            location=("board", "flash"),
+            message=f"missing key: {experiment.experiment!r} puts firmware on the board",
+            expected="the command that does, such as [avrdude, -c, atmelice, -p, m1284p, -U, 'flash:w:{image}:e']",
+            at_key=True,
+        )
+    elif not isinstance(board, SerialBoard | SimavrBoard):
+        yield Finding(
+            location=("board", "kind"),
+            message=f"does not fit the workload 'firmware' of {experiment.experiment!r}",
+            expected="'simavr' or 'serial'",
+        )
 
 
 def _tflite_findings(experiment: Experiment, bench: Bench) -> Iterator[Finding]:
@@ -159,7 +185,7 @@ def _factors(data: Mapping[str, Any], narrowed: Collection[str]) -> dict[str, _F
 
 def _factor_findings(data: Mapping[str, Any], factors: Mapping[str, _Factor]) -> Iterator[Finding]:
     owner: dict[str, str] = {}
-    placeholders = PROGRAM_PLACEHOLDERS if _workload(data).get("kind") == "program" else ()
+    placeholders = _folder_names(data)
     for name, factor in factors.items():
         if name in placeholders:
             message = f"the name stands for the program's {name} folder already"
@@ -226,6 +252,33 @@ def _workload(data: Mapping[str, Any]) -> Mapping[str, Any]:
     return workload if isinstance(workload, dict) else {}
 
 
+def _steps(workload: Mapping[str, Any]) -> tuple[str, ...]:
+    steps = workload.get("steps")
+    return tuple(map(str, steps)) if isinstance(steps, dict) else ()
+
+
+def _folder_names(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of folders, which no factor can have."""
+    workload = _workload(data)
+    kind = workload.get("kind")
+    if kind == "firmware":
+        return (*FIRMWARE_PLACEHOLDERS, *_steps(workload))
+    return COMMAND_PLACEHOLDERS if kind == "program" else ()
+
+
+def _placeholders(workload: Mapping[str, Any], kind: str, location: Location) -> tuple[str, ...]:
+    """Names that may stand at a place beside factors and settings: of steps only those up to the place's own."""
+    field = location[1]
+    if kind == "program" and field != "network":
+        return COMMAND_PLACEHOLDERS if field == "command" else PROGRAM_PLACEHOLDERS
+    if kind != "firmware":
+        return ()
+    steps = _steps(workload)
+    if field == "steps":
+        return (*FIRMWARE_PLACEHOLDERS, *steps[: steps.index(str(location[2])) + 1])
+    return FIRMWARE_PLACEHOLDERS if field == "prepare" else (*FIRMWARE_PLACEHOLDERS, *steps)
+
+
 def _template_findings(data: Mapping[str, Any], factors: Mapping[str, _Factor]) -> Iterator[Finding]:
     workload = _workload(data)
     kind = str(workload.get("kind"))
@@ -234,10 +287,11 @@ def _template_findings(data: Mapping[str, Any], factors: Mapping[str, _Factor]) 
         message = "missing key, and there is no factor of this name that would stand for it"
         yield Finding(location=("workload", "session"), message=message, at_key=True)
     for field, may_vary in _TEMPLATE_FIELDS.get(kind, {}).items():
-        extra = PROGRAM_PLACEHOLDERS if kind == "program" and field != "network" else ()
         for location, text in strings_in(workload.get(field), ("workload", field)):
+            extra = _placeholders(workload, kind, location)
             yield from _name_findings(location, text, factors if may_vary else {}, extra)
-            if kind == "program" and "data" in _names(text) and not (workload.get("data") or workload.get("prepare")):
+            has_data = workload.get("data") or workload.get("prepare")
+            if kind in ("program", "firmware") and "data" in _names(text) and not has_data:
                 message = "{data} stands for nothing: the workload has neither 'data' nor 'prepare'"
                 yield Finding(location=location, message=message)
     analysis = data.get("analysis")

@@ -6,14 +6,37 @@ names, exclusions, quantities) and reports everything with its position. All tim
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from analysis.readers import PROGRAM_READERS
+from analysis.studies import STUDIES
 from lab.config.environment import PathText
 from lab.config.fields import Count, Identifier, Model, Scalar, Text, Whole, config_error
+from lab.config.problems import closest, one_of
 from lab.config.templates import ScalarTemplate, Template
 from lab.config.units import Duration
+from lab.record.timed import depends_on_time
+
+# ------------------------------------------------------------------------------------------------ known names
+
+
+def _known(what: str, names: Collection[str]) -> AfterValidator:
+    """Find a misspelt name now, not when all passes are done."""
+
+    def check(name: str) -> str:
+        if name in names:
+            return name
+        known = one_of(sorted(names)) if names else None
+        raise config_error(f"there is no such {what}", expected=known, suggestion=closest(name, names))
+
+    return AfterValidator(check)
+
+
+ReaderName = Annotated[Identifier, _known("reader", {*PROGRAM_READERS, "none"})]
+StudyName = Annotated[Identifier, _known("study", STUDIES)]
 
 # -------------------------------------------------------------------------------------------------- workloads
 
@@ -49,7 +72,8 @@ class ProgramWorkload(Model):
     """A program of ours or yours, built from source and run with a command line.
 
     In ``build``, ``prepare`` and ``command``, ``{source}`` is the source folder, ``{build}`` a folder for what is
-    built, ``{data}`` the folder with the input files; in ``command`` also every factor and setting.
+    built, ``{data}`` the folder with the input files; in ``command`` also every factor and setting, and ``{out}``, a
+    fresh folder for each pass, whose files are kept in the record.
     """
 
     kind: Literal["program"]
@@ -60,7 +84,7 @@ class ProgramWorkload(Model):
     )
     data: ProgramData | None = Field(None, description="Input files, if the program needs any")
     command: Annotated[tuple[Template, ...], Field(min_length=1)] = Field(description="Command of one pass")
-    reader: Identifier = Field(description="Which reader understands what the program prints; none: kept, not read")
+    reader: ReaderName = Field(description="Which reader understands what the program prints; none: kept, not read")
     per: Literal["inference", "process"] = Field("inference", description="What results are stated per")
     network: ProgramNetwork | None = Field(None, description="The network that it runs, if it runs one")
     opens_window: bool = Field(
@@ -71,6 +95,56 @@ class ProgramWorkload(Model):
 
 PROGRAM_PLACEHOLDERS = ("source", "build", "data")
 """Names that a program's templates may use beside factors and settings."""
+COMMAND_PLACEHOLDERS = (*PROGRAM_PLACEHOLDERS, "out")
+"""Those of its command."""
+
+
+class FirmwareWorkload(Model):
+    """A firmware that this machine makes anew for each point of the matrix and puts on the board.
+
+    Each step is a command that runs here once for its content: in it, ``{source}`` is the source folder, ``{data}`` the
+    folder with the input files, the step's own name a fresh folder, the names of earlier steps theirs; factors and
+    settings stand in all of them. In ``image`` and ``command`` the same names may stand.
+    """
+
+    kind: Literal["firmware"]
+    source: PathText = Field(description="Folder with the source, relative to this file")
+    uses: tuple[PathText, ...] = Field((), description="Further folders whose content the steps depend on")
+    prepare: tuple[Template, ...] = Field(
+        (), description="Command that makes the input files in {data}, where the user names no folder with them"
+    )
+    data: ProgramData | None = Field(None, description="Input files, if the steps need any")
+    steps: dict[Identifier, Annotated[tuple[Template, ...], Field(min_length=1)]] = Field(
+        description="What is done here, in this order: name → command"
+    )
+    compiler: Text = Field("avr-gcc", description="Its version is part of what is made, and kept in the record")
+    image: Template = Field(description="The file that is put on the board")
+    command: Annotated[tuple[Template, ...], Field(min_length=1)] = Field(
+        description="Request of one pass (docs/serial.md)"
+    )
+    reader: ReaderName = Field("firmware", description="Which reader understands what the request prints")
+    quantities: dict[Identifier, Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]] = Field(
+        {},
+        description="What steps print and results hold, too: name → STEP.KEY of the last line of JSON that it prints",
+    )
+    per: Literal["inference", "process"] = Field("inference", description="What results are stated per")
+
+    @model_validator(mode="after")
+    def _quantities_are_printed(self) -> FirmwareWorkload:
+        for name, place in self.quantities.items():
+            step = place.partition(".")[0]
+            if step not in self.steps:
+                known = ", ".join(self.steps)
+                raise config_error(f"no step is called {step!r}", expected=f"one of {known}", at=("quantities", name))
+            if depends_on_time(name):
+                raise config_error(
+                    "this machine's times are none of the board's", expected="a size, a share", at=("quantities", name)
+                )
+        return self
+
+
+FIRMWARE_PLACEHOLDERS = ("source", "data")
+"""Names that a firmware's templates may use beside factors, settings and steps."""
 
 
 class RecordedSessionWorkload(Model):
@@ -103,7 +177,8 @@ class ObserveWorkload(Model):
 
 
 Workload = Annotated[
-    TfliteBenchmarkWorkload | ProgramWorkload | RecordedSessionWorkload | ObserveWorkload, Field(discriminator="kind")
+    TfliteBenchmarkWorkload | ProgramWorkload | FirmwareWorkload | RecordedSessionWorkload | ObserveWorkload,
+    Field(discriminator="kind"),
 ]
 
 # ---------------------------------------------------------------------------------------------------- factors
@@ -279,6 +354,9 @@ class Analysis(Model):
     figures: tuple[Figure, ...] = ()
     correlations: tuple[Correlation, ...] = ()
     cache_fit: CacheFit = Field(default_factory=CacheFit)
+    study: StudyName | None = Field(
+        None, description="Published study whose figures and tables are made of this record, too"
+    )
     offload: PathText | None = Field(
         None, description="Scenario file, relative to this one: what each inference would cost if a server made it"
     )

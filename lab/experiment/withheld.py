@@ -13,6 +13,11 @@ def notes_of(experiment: Experiment, bench: Bench) -> list[str]:
     """Sentences on what the results will not hold; none for a board that has a time of its own."""
     if not bench.board.emulated:
         return []
+    if bench.board.cycle_true:
+        return [
+            "the board is emulated cycle by cycle: its programs' times are its core's cycles and are stated; energies "
+            "are not (emulated_time)"
+        ]
     notes = ["the board is emulated: times, cycles and energies are not stated (emulated_time)"]
     notes += [f"left out for that: {part}" for part in (_figures(experiment), _correlations(experiment)) if part]
     return notes

@@ -249,6 +249,12 @@ _REASONS = (
         "time, cycles and energy of an emulator are not those of the machine it stands for",
         "measure them on a real board",
     ),
+    Reason(
+        "not_built",
+        _I,
+        "what the board should have run could not be made",
+        "read the fault's text: `lab show --faults RECORD`",
+    ),
     Reason("exit_nonzero", _I, "the program ended with an error", "read output/<pass>/stderr.txt"),
     Reason("deadline", _I, "the program ran past its deadline and was stopped", "raise the deadline"),
     Reason("output_unreadable", _I, "the program's output was not understood", "read output/<pass>/stdout.txt"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.figures.data import ResultTables
 from analysis.figures.names import quantity_title, sentence_case
-from analysis.withholding import SENTENCE, board_is_emulated, refused_correlations, stated_rows
+from analysis.withholding import refused_correlations, sentence, stated_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +35,7 @@ class Stated:
 def stated(manifest: Mapping[str, Any], tables: ResultTables) -> Stated:
     """The tables of a record without what is withheld."""
     refused = refused_correlations(manifest, tables.summary)
+    why = sentence(manifest)
     return Stated(
         results=stated_rows(tables.results),
         summary=stated_rows(tables.summary),
@@ -42,8 +43,6 @@ def stated(manifest: Mapping[str, Any], tables: ResultTables) -> Stated:
         correlations=tables.correlations,
         speedups=tables.speedups,
         fits=tables.fits,
-        note=SENTENCE if board_is_emulated(manifest) else "",
-        refused=tuple(
-            f"{sentence_case(quantity_title(x))} against {quantity_title(y)}: {SENTENCE}" for x, y in refused
-        ),
+        note=why,
+        refused=tuple(f"{sentence_case(quantity_title(x))} against {quantity_title(y)}: {why}" for x, y in refused),
     )

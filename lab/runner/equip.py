@@ -9,6 +9,7 @@ from lab.bench import model as bench_model
 from lab.bench.assemble import assemble_bench
 from lab.bench.recordings import Replay
 from lab.bench.serial_board import SerialBoard
+from lab.bench.simavr_board import SimavrBoard
 from lab.config.environment import resolve
 from lab.errors import HardwareError
 from lab.experiment import model
@@ -53,6 +54,8 @@ def make_workload(
                 element="float32" if workload.network is None else workload.network.element,
             )
         )
+    if isinstance(workload, model.FirmwareWorkload):
+        return _firmware(workload, experiment_folder)
     if isinstance(workload, model.ObserveWorkload):
         from lab.workloads.observe import Observation
 
@@ -67,10 +70,30 @@ def make_workload(
     )
 
 
+def _firmware(workload: model.FirmwareWorkload, experiment_folder: Path) -> Workload:
+    from lab.workloads.firmware import FirmwareSettings, FirmwareWorkload
+
+    return FirmwareWorkload(
+        FirmwareSettings(
+            source=resolve(workload.source, experiment_folder).resolve(),
+            uses=tuple(resolve(path, experiment_folder).resolve() for path in workload.uses),
+            prepare=workload.prepare,
+            data_env=None if workload.data is None else workload.data.env,
+            data_needs=() if workload.data is None else workload.data.needs,
+            steps=workload.steps,
+            compiler=workload.compiler,
+            image=workload.image,
+            command=workload.command,
+            reader=workload.reader,
+            quantities=workload.quantities,
+        )
+    )
+
+
 def _tflite_benchmark(workload: model.TfliteBenchmarkWorkload, board: boards.Board, bench_folder: Path) -> Workload:
     from lab.workloads.tflite_benchmark import TfliteBenchmark, TfliteBenchmarkSettings
 
-    if isinstance(board, boards.ReplayBoard | boards.NoBoard | SerialBoard):
+    if isinstance(board, boards.ReplayBoard | boards.NoBoard | SerialBoard | SimavrBoard):
         raise HardwareError("this program runs on boards with Linux only", advice="name another with --bench")
     models = None if isinstance(board, boards.SimulatedBoard) else board.models
     return TfliteBenchmark(

@@ -60,6 +60,7 @@ def new_manifest(root: Path, loaded: LoadedExperiment, plan: Plan, equipment: Eq
             "name": board.name,
             "kind": loaded.bench.board.kind,
             "origin": str(board.origin),
+            "cycle_true": bool(getattr(board, "cycle_true", False)),
             "probe": _probe(board.probe()),
             "fingerprint": board.fingerprint(),
             "caches": _caches(loaded.bench, board),

@@ -17,15 +17,17 @@ from instruments.protocol import (
     WrapsCommand,
     is_power_meter,
 )
-from lab.boards.protocol import Board, CollectsLater, Command, CommandResult
+from lab.boards.protocol import Board, CollectsLater, Command, CommandResult, FetchesFolders
 from lab.errors import HardwareError, LinkLostError
 from lab.record.documents import Document, Fault, PassBegin, PassEnd, TraceRef
 from lab.record.writer import PassPaths, RecordWriter
 from lab.runner.clock import ClockNotes, gathering
-from lab.workloads.protocol import PassRequest, Prepared, Workload
+from lab.workloads.protocol import OUT_FOLDER, PassRequest, Prepared, UnmadeError, Workload
 
 STDOUT = "stdout.txt"
 STDERR = "stderr.txt"
+OUT = "out"
+"""Folder of the files that the program left where its command says ``{out}``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +70,25 @@ def run_pass(
     paths = writer.paths(job.pass_id, job.attempt)
     execution = _Execution(job, board, instruments, workload, writer, paths)
     lost: HardwareError | None = None
+    unmade: UnmadeError | None = None
     try:
         execution.run()
     except HardwareError as error:
         lost = error
+    except UnmadeError as error:
+        unmade = error
     finally:
         execution.stop_instruments()
     faults = execution.faults()
+    if unmade is not None:
+        said = f"{unmade.message}: {unmade.advice}" if unmade.advice else unmade.message
+        faults.append(_fault(job, board.name, "not_built", said))
     if lost is not None:
         code = "link_lost" if isinstance(lost, LinkLostError) else "pass_failed"
         faults.append(_fault(job, board.name, code, str(lost)))
     result = execution.result
-    failed = lost is not None or (result is not None and (result.timed_out or result.exit_status != 0))
+    ended_badly = result is not None and (result.timed_out or result.exit_status != 0)
+    failed = lost is not None or unmade is not None or ended_badly
     state = "failed" if failed else "done"
     documents: list[Document] = [*execution.findings(), *faults]
     documents.append(
@@ -135,6 +144,8 @@ class _Execution:
             warmup_runs=plan["warmup_runs"],
         )
         prepared = self._workload.prepare(self._board, self._job.trial["settings"], request)
+        for name, content in prepared.notes.items():
+            (self._paths.output / name).write_bytes(content)
         self._start_instruments(prepared)
         if prepared.watch_s:
             with contextlib.suppress(KeyboardInterrupt) if prepared.ends_early else contextlib.nullcontext():
@@ -142,12 +153,30 @@ class _Execution:
         idle_s = plan["idle_s"] or 0.0
         if prepared.argv:
             workdir = self._board.make_workdir(self._job.pass_id)
+            prepared, outputs = self._with_folder(prepared)
             if idle_s:
                 self._board.idle(idle_s)
             self._run_program(prepared, workdir, collect_later=idle_s > 0)
             if idle_s:
                 self._board.idle(idle_s)
             self._collect(workdir)
+            if outputs is not None:
+                self._fetch_outputs(outputs)
+
+    def _with_folder(self, prepared: Prepared) -> tuple[Prepared, str | None]:
+        """The program with the folder of its output files, made now, in its command, if it asks for one; and that."""
+        if not any(OUT_FOLDER in part for part in prepared.argv):
+            return prepared, None
+        folder = self._board.make_workdir(f"{self._job.pass_id}/{OUT}")
+        argv = tuple(part.replace(OUT_FOLDER, folder) for part in prepared.argv)
+        return replace(prepared, argv=argv), folder
+
+    def _fetch_outputs(self, folder: str) -> None:
+        """Bring the program's output files, also those of one that failed. That there are none is for whoever needs
+        them to say."""
+        if isinstance(self._board, FetchesFolders):
+            with contextlib.suppress(FileNotFoundError):
+                self._board.fetch_folder(folder, self._paths.output / OUT)
 
     def _start_instruments(self, prepared: Prepared) -> None:
         context = PassContext(

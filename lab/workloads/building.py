@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,6 +22,8 @@ from lab.toolchains import architecture_name, toolchain
 
 _SHOWN_LINES = 8
 """So many last lines of a failed build are shown."""
+PRINTED = ".printed.txt"
+"""What the command printed that filled a folder; hidden, so that it is no file of what was made."""
 _FLAGS = ("CFLAGS", "CXXFLAGS", "LDFLAGS")
 
 
@@ -55,11 +57,11 @@ def host_compiler() -> Compiler:
         found = toolchain(machine)
     except UsageError:
         # Not every program's build needs one.
-        return Compiler(machine, environment, _version(environment.get("CC", "cc")))
+        return Compiler(machine, environment, version_of(environment.get("CC", "cc")))
     # A Makefile's own choice stands unless somebody named another.
     named = {"CC": found.cc, "CXX": found.cxx}.items() - {"CC": "cc", "CXX": "c++"}.items()
     environment |= dict(named) | _stated(found.cflags, found.ldflags)
-    return Compiler(found.architecture, environment, _version(found.cc))
+    return Compiler(found.architecture, environment, version_of(found.cc))
 
 
 def compiler_for(board: Board) -> Compiler:
@@ -76,7 +78,7 @@ def compiler_for(board: Board) -> Compiler:
     found = toolchain(board.architecture).statically()
     # Flags that this machine's user set are for this machine.
     environment = {"CC": found.cc, "CXX": found.cxx} | _stated(found.cflags, found.ldflags)
-    return Compiler(found.architecture, environment, _version(found.cc))
+    return Compiler(found.architecture, environment, version_of(found.cc))
 
 
 def made(
@@ -92,16 +94,29 @@ def made(
     asked = [fill(part, {"source": str(source), own: ""}) for part in command]
     scripts = hash_of_files([Path(part) for part in asked[1:] if Path(part).is_file()])
     key = hashlib.sha256("\0".join([content, scripts, by.key(), *command]).encode()).hexdigest()[:16]
-    folder = shelf / f"{source.name}-{key}"
+
+    def argv(folder: Path) -> list[str]:
+        return [fill(part, {"source": str(source), own: str(folder)}) for part in command]
+
+    return filled(shelf / f"{source.name}-{key}", what, argv, source, by)
+
+
+def filled(folder: Path, what: str, argv: Callable[[Path], Sequence[str]], source: Path, by: Compiler) -> Path:
+    """The folder, filled by a command if it is not there; ``argv`` gives the command for the place where it is filled.
+    What the command prints is kept in it as :data:`PRINTED`.
+
+    Raises as :func:`made`, naming ``workload.{what}``.
+    """
     if folder.is_dir():
         return folder
+    shelf = folder.parent
     shelf.mkdir(parents=True, exist_ok=True)
     # Made beside its place and moved there when whole: who finds the folder finds all of it.
     with tempfile.TemporaryDirectory(prefix=".making-", dir=shelf) as making:
         unfinished = Path(making).absolute() / "folder"
         unfinished.mkdir()
-        argv = [fill(part, {"source": str(source), own: str(unfinished)}) for part in command]
-        _run(what, argv, source, by)
+        printed = _run(what, argv(unfinished), source, by)
+        (unfinished / PRINTED).write_text(printed, encoding="utf-8")
         try:
             unfinished.rename(folder)
         except OSError:
@@ -152,8 +167,8 @@ def _stated(cflags: Sequence[str], ldflags: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _run(what: str, command: Sequence[str], folder: Path, by: Compiler) -> None:
-    """Run a build or prepare command here. ``python3`` is the interpreter that runs the lab."""
+def _run(what: str, command: Sequence[str], folder: Path, by: Compiler) -> str:
+    """Run a build or prepare command here; what it prints. ``python3`` is the interpreter that runs the lab."""
     argv = [sys.executable if part == "python3" else part for part in command[:1]] + list(command[1:])
     if shutil.which(argv[0]) is None:
         raise UsageError(f"workload.{what}: {argv[0]} is not installed here", advice=f"install {argv[0]}")
@@ -174,9 +189,10 @@ def _run(what: str, command: Sequence[str], folder: Path, by: Compiler) -> None:
     if done.returncode != 0:
         said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-_SHOWN_LINES:])
         raise DataError(f"workload.{what}: {' '.join(argv)} ended with exit status {done.returncode}", advice=said)
+    return done.stdout
 
 
-def _version(command: str) -> str:
+def version_of(command: str) -> str:
     """The first line that a compiler says of itself; says so if it is not there."""
     argv = [*shlex.split(command), "--version"]
     if shutil.which(argv[0]) is None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.boards.protocol import Board
-from lab.config.templates import Value, fill
+from lab.boards.protocol import Board, FetchesFolders
+from lab.config.templates import Value, fill, names_in
 from lab.errors import UsageError
 from lab.networks.dense import ELEMENT_BYTES, dense_network
 from lab.networks.document import PointNetwork, networks_file
-from lab.workloads.building import Compiler, compiler_for, content_hash, hash_of_files, host_compiler, made
-from lab.workloads.placing import needed_files, place
-from lab.workloads.protocol import PassRequest, Prepared
+from lab.workloads.building import Compiler, compiler_for, content_hash, hash_of_files, made
+from lab.workloads.input_files import InputFiles
+from lab.workloads.placing import place
+from lab.workloads.protocol import OUT_FOLDER, PassRequest, Prepared
 
 _ESTIMATE_S = 1.0
 """A program says nothing of how long it takes before it has run; this stands for 'short'."""
@@ -66,6 +66,7 @@ class ProgramWorkload:
         settings, versions = self._settings, {}
         if not settings.source.is_dir():
             raise UsageError(f"workload.source: {settings.source} is not a folder")
+        used = self._folders_used(board)
         content = content_hash(settings.source)
         build = settings.source
         if not settings.build:
@@ -78,22 +79,35 @@ class ProgramWorkload:
             compiler = compiler_for(board)
             build = made(cache.absolute() / "build", "build", settings.build, settings.source, content, compiler)
             versions |= _of_compiler(compiler)
-        used = set(re.findall(r"{(source|build|data)}", " ".join(settings.command)))
         places: dict[str, Value] = {}
         if "source" in used:
             places["source"] = place(board, settings.source, "source")
         if "build" in used:
             places["build"] = place(board, build, "build")
         if settings.data_env is not None or settings.prepare:
-            folder, needed = self._data_folder(cache.absolute(), content, versions)
+            wanted = InputFiles(settings.data_env, settings.data_needs, settings.prepare)
+            found = wanted.found(settings.source, content, cache.absolute())
+            versions |= found.versions
             if "data" in used:
-                places["data"] = place(board, folder, "data", only=needed or None)
+                places["data"] = place(board, found.folder, "data", only=found.needed or None)
         self._ready[id(board)] = _OnBoard(board, places, versions)
+
+    def _folders_used(self, board: Board) -> set[str]:
+        """The names in the command. Raises :class:`UsageError` for output files that the board cannot hand over."""
+        used = {name for part in self._settings.command for name in names_in(part)}
+        if "out" in used and not isinstance(board, FetchesFolders):
+            raise UsageError(
+                f"workload.command: {{out}} is a folder of output files, and board {board.name!r} hands none over",
+                advice="take a bench whose board is of kind local, ssh, qemu or qemu_user",
+            )
+        return used
 
     def prepare(self, board: Board, values: Mapping[str, Any], request: PassRequest) -> Prepared:
         """The command with the trial's values filled in; the request is left to the program."""
-        known = {**values, **self._ready[id(board)].places}
+        known = {**values, **self._ready[id(board)].places, "out": OUT_FOLDER}
         argv = tuple(fill(part, known) for part in self._settings.command)
+        if argv[0] == "python3" and getattr(board, "shares_files", False):
+            argv = (sys.executable, *argv[1:])
         return Prepared(argv=argv, opens_window=self._settings.opens_window)
 
     def estimate_s(self, values: Mapping[str, Any], request: PassRequest) -> float:
@@ -123,48 +137,6 @@ class ProgramWorkload:
             found |= {f"{name}_{ready.board.name}": version for name, version in sorted(differs)}
         return found
 
-    # ------------------------------------------------------------------------------------------------- input files
-
-    def _data_folder(self, cache: Path, content: str, versions: dict[str, str]) -> tuple[Path, list[Path]]:
-        """The folder of input files, and those that are needed; what is known of them goes into ``versions``."""
-        settings, variable = self._settings, self._settings.data_env
-        named = os.environ.get(variable, "") if variable else ""
-        if named:
-            folder = Path(named).expanduser().absolute()
-            if not folder.is_dir():
-                raise UsageError(f"{variable}={named}: no such folder", advice=self._data_advice())
-            versions["data"] = f"{variable}={folder}"
-        elif settings.prepare:
-            # Made here and for all boards alike.
-            by = host_compiler()
-            folder = made(cache / "data", "prepare", settings.prepare, settings.source, content, by)
-            versions["data"] = f"made by {_made_by(settings.prepare)}"
-        else:
-            raise UsageError(
-                f"the program reads input files, and the environment variable {variable} does not name their folder",
-                advice=self._data_advice(),
-            )
-        needed = self._needed_files(folder)
-        versions["data_sha256"] = hash_of_files(needed or list(needed_files(folder)))
-        return folder, needed
-
-    def _needed_files(self, folder: Path) -> list[Path]:
-        found, missing = [], []
-        for names in self._settings.data_needs:
-            candidates = [folder / (name + suffix) for name in names.split("|") for suffix in ("", ".gz")]
-            there = [path for path in candidates if path.is_file()]
-            found.extend(there[:1])
-            missing.extend([] if there else [names.partition("|")[0]])
-        if missing:
-            raise UsageError(f"{folder}: no {', '.join(missing)} there (gzipped or not)", advice=self._data_advice())
-        return found
-
-    def _data_advice(self) -> str:
-        first_names = [names.partition("|")[0] for names in self._settings.data_needs]
-        needs = ", ".join(first_names) or "the program's input files"
-        advice = f"export {self._settings.data_env}=/path/to/a/folder with {needs}"
-        return advice + ("; or unset it, and the experiment makes its own" if self._settings.prepare else "")
-
 
 @dataclass(frozen=True, slots=True)
 class _OnBoard:
@@ -178,8 +150,3 @@ class _OnBoard:
 def _of_compiler(compiler: Compiler) -> dict[str, str]:
     stated = {"architecture": compiler.architecture, "compiler": compiler.version}
     return stated | ({"flags": compiler.flags} if compiler.flags else {})
-
-
-def _made_by(command: Sequence[str]) -> str:
-    """The name of what a command runs: the script of ours that an interpreter is given, or the program itself."""
-    return Path(next((part for part in command if "{source}" in part), command[0])).name

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lab.boards.protocol import Board
+from lab.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,22 @@ class PassRequest:
     warmup_runs: int | None = None
 
 
+OUT_FOLDER = "\0out\0"
+"""Stands in :attr:`Prepared.argv` for the folder of the pass's output files, which the runner makes when the pass runs.
+No argument of a program can hold a NUL, so it is never mistaken for anything."""
+
+
+class UnmadeError(DataError):
+    """What a pass needs could not be made: it fails, and the campaign goes on with the others."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A trial's program, ready on the board."""
+    """A trial's program, ready on the board.
+
+    Where :data:`OUT_FOLDER` stands in ``argv``, the pass gets a fresh folder on the board, and all that the program
+    leaves in it is fetched into the record.
+    """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
@@ -44,6 +58,8 @@ class Prepared:
     """Without a program: how long the board is left alone and watched."""
     ends_early: bool = False
     """Ctrl-C ends the watching, and the pass is kept as it is then."""
+    notes: Mapping[str, bytes] = field(default_factory=dict)
+    """Files that say what is run, kept beside the pass's output: name → content."""
 
 
 class Workload(Protocol):

@@ -139,7 +139,7 @@ def shares(seeds: range, method: str, networks: str) -> list[bool]:
         return [inside for part in parts for inside in part]
 
 
-@pytest.mark.parametrize("method", ["agent", "coded_load"])
+@pytest.mark.parametrize("method", ["agent", pytest.param("coded_load", marks=pytest.mark.slow)])
 def test_intervals_cover_the_truth(method: str) -> None:
     inside = shares(range(1, 4), method, "MobileNet")
     assert len(inside) == 27

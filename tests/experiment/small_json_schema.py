@@ -24,6 +24,7 @@ _BOUNDS: dict[str, Callable[[Any, Any], bool]] = {
     "maximum": lambda value, bound: not _TYPES["number"](value) or value <= bound,
     "exclusiveMinimum": lambda value, bound: not _TYPES["number"](value) or value > bound,
     "minLength": lambda value, bound: not isinstance(value, str) or len(value) >= bound,
+    "minProperties": lambda value, bound: not isinstance(value, dict) or len(value) >= bound,
     "minItems": lambda value, bound: not isinstance(value, list) or len(value) >= bound,
     "pattern": lambda value, bound: not isinstance(value, str) or re.search(bound, value) is not None,
     "enum": lambda value, bound: value in bound,

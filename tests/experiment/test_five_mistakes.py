@@ -113,14 +113,15 @@ EVENTS = "[instructions, page-faults]"
             "  kind: tflite_benchmark\n",
             "",
             "workload:",
-            "workload.kind: missing key (expected 'tflite_benchmark', 'program', 'recorded_session' or 'observe')",
+            "workload.kind: missing key (expected 'tflite_benchmark', 'program', 'firmware', 'recorded_session' or "
+            "'observe')",
         ),
         (
             "kind: tflite_benchmark",
             "kind: tflite_benchmrk",
             "tflite_benchmrk",
             "workload.kind: not one of the choices (found 'tflite_benchmrk', expected 'tflite_benchmark', 'program', "
-            "'recorded_session' or 'observe'; did you mean 'tflite_benchmark'?)",
+            "'firmware', 'recorded_session' or 'observe'; did you mean 'tflite_benchmark'?)",
         ),
         (
             'network: "{network}"',
@@ -307,7 +308,7 @@ workload:
   source: .
   build: [make, -C, "{source}", "{hidden}"]
   command: ["{build}/x", "{hidden}", "{data}", "{{literal}}", "${HOME}"]
-  reader: x
+  reader: none
 factors:
   hidden: [1, 2]
   data: [3]
@@ -323,7 +324,7 @@ def test_programs_know_their_folders_and_only_the_command_varies(tmp_path: Path)
         "five.yaml:7:38: workload.command[2]: {data} stands for nothing: the workload has neither 'data' nor 'prepare' "
         "(found '{data}')",
         "five.yaml:7:63: workload.command[4]: {HOME} stands for nothing (found '${HOME}', expected '{hidden}', "
-        "'{data}', '{source}', '{build}' or '{data}')",
+        "'{data}', '{source}', '{build}', '{data}' or '{out}')",
         "five.yaml:11:3: factors.data: the name stands for the program's data folder already",
     ]
 
@@ -363,3 +364,12 @@ def test_narrowing_a_factor_is_no_mistake_in_exclusions_and_figures(tmp_path: Pa
     loaded = load(tmp_path, EXPERIMENT, BENCH, "factors.network=[MobileNet]", "factors.input=[32]")
     assert [value.value for value in loaded.experiment.factors["input"]] == [32]
     assert loaded.overrides == ("factors.network=[MobileNet]", "factors.input=[32]")
+
+
+def test_readers_and_studies_are_found_before_anything_runs(tmp_path: Path) -> None:
+    said = mistakes(tmp_path, PROGRAM.replace("reader: none", "reader: hdrn") + "analysis: {study: trainning}\n")
+    reader, study = (line for line in said if "no such" in line)
+    assert reader.startswith("five.yaml:8:11: workload.reader: there is no such reader (found 'hdrn', expected ")
+    assert reader.endswith("did you mean 'hdrnn'?)")
+    assert "'firmware'" in reader
+    assert study.startswith("five.yaml:14:19: analysis.study: there is no such study (found 'trainning'")

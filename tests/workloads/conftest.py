@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from hdrnn_files import Hdrnn
+from hdrnn_programs import Programs, build_once
 
 REPOSITORY = Path(__file__).parents[2]
 SOURCE = REPOSITORY / "workloads" / "hdrnn" / "c"
@@ -72,3 +74,10 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, DRAW, "--out", folder, "--train", "3000", "--test", "1000"], check=True, capture_output=True
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Programs:
+    """hdrnn in all languages, called through its launcher."""
+    base = tmp_path_factory.getbasetemp()
+    return Programs(build_once(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base))

@@ -17,30 +17,46 @@ Hdrnn = Callable[..., "subprocess.CompletedProcess[str]"]
 
 MAGIC = b"HDRNN\r\n\x1a"
 Layers = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
-"""Weights (neurons, inputs) and biases (neurons,) of each layer."""
+"""Weights (neurons, inputs) and biases (neurons,) of each layer; of float64 where a file of version 2 was read."""
+
+ELEMENTS = {1: "<f4", 2: "<f8"}
+"""Version of a network file → its parameters' type."""
 
 
 def network_bytes(layers: Layers, *, version: int = 1, crc: int | None = None) -> bytes:
     sizes = [layers[0][0].shape[1], *(len(biases) for _, biases in layers)]
     body = MAGIC + struct.pack(f"<{2 + len(sizes)}I", version, len(layers), *sizes)
+    element = ELEMENTS.get(version, "<f4")
     for weights, biases in layers:
-        body += weights.astype("<f4").tobytes() + biases.astype("<f4").tobytes()
+        body += weights.astype(element).tobytes() + biases.astype(element).tobytes()
     return body + struct.pack("<I", zlib.crc32(body) if crc is None else crc)
 
 
+def published_bytes(layers: Layers, *, by_columns: bool = False) -> bytes:
+    """As the study's programs in C and NumPy write it, or ``by_columns`` as the one with Eigen does."""
+    sizes = [len(biases) for _, biases in layers]
+    named = sizes if by_columns else sizes[:-1]
+    body = bytes([7, len(sizes) - 1, *named]) + b"".join(biases.astype("<f4").tobytes() for _, biases in layers)
+    return body + b"".join(weights.astype("<f4").tobytes("F" if by_columns else "C") for weights, _ in layers)
+
+
 def read_network(path: Path) -> Layers:
-    data = path.read_bytes()
+    return network_of(path.read_bytes())
+
+
+def network_of(data: bytes) -> Layers:
+    """The network in the bytes of a file of version 1 or 2."""
     assert data[:8] == MAGIC
     version, count = struct.unpack_from("<2I", data, 8)
-    assert version == 1
+    element = np.dtype(ELEMENTS[version])
     sizes = struct.unpack_from(f"<{count + 1}I", data, 16)
     at = 16 + 4 * (count + 1)
     layers: Layers = []
     for inputs, neurons in pairwise(sizes):
-        weights = np.frombuffer(data, "<f4", inputs * neurons, at).reshape(neurons, inputs)
-        at += 4 * inputs * neurons
-        layers.append((weights, np.frombuffer(data, "<f4", neurons, at)))
-        at += 4 * neurons
+        weights = np.frombuffer(data, element, inputs * neurons, at).reshape(neurons, inputs)
+        at += element.itemsize * inputs * neurons
+        layers.append((weights, np.frombuffer(data, element, neurons, at)))
+        at += element.itemsize * neurons
     assert struct.unpack_from("<I", data, at) == (zlib.crc32(data[:at]),)
     assert at + 4 == len(data)
     return layers

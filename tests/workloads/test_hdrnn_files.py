@@ -165,7 +165,8 @@ class TestNetworkFile:
         infinite = random_network(rng, 784, 2, 10)
         infinite[0][0][1, 5] = np.inf
         cases = {
-            "of version 2": network_bytes(layers, version=2),
+            "of version 3": network_bytes(layers, version=3),
+            "long, expected": network_bytes(layers)[:8] + b"\2" + network_bytes(layers)[9:],
             "checksum": network_bytes(layers, crc=1),
             "not a finite number": network_bytes(infinite),
             "784 inputs and 9 outputs": network_bytes(random_network(rng, 784, 2, 9)),

@@ -188,6 +188,10 @@ class QemuBoard:
         """As the board over SSH."""
         self._opened().fetch(remote, local)
 
+    def fetch_folder(self, remote: str, local: Path) -> None:
+        """As the board over SSH."""
+        self._opened().fetch_folder(remote, local)
+
     def make_workdir(self, name: str) -> str:
         """As the board over SSH."""
         return self._opened().make_workdir(name)

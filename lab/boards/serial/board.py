@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,6 +15,7 @@ from instruments.serial_port import Port, SerialPort
 from lab.boards.host_folder import HostFolder
 from lab.boards.protocol import Command, CommandResult
 from lab.boards.serial.firmware import Firmware, Identity
+from lab.boards.serial.flashing import run_flash_command
 from lab.boards.serial.link import RefusedError, SerialLink
 from lab.boards.serial.ports import absent_advice, facts
 from lab.boards.serial.requests import DONE, Requests
@@ -41,6 +43,8 @@ class SerialSettings:
     reconnect_s: float = 30.0
     clock_tolerance: float = 0.05
     emulator: str | None = None
+    flash: tuple[str, ...] | None = None
+    flash_timeout_s: float = 120.0
 
 
 def _open_port(settings: SerialSettings) -> Port:
@@ -63,11 +67,14 @@ class SerialBoard:
     ) -> None:
         self.name = name
         self.origin = Origin.EMULATED if settings.emulator else Origin.MEASURED
+        self.cycle_true = settings.emulator == "simavr"
         self._settings = settings
         self._open_port = open_port
         self._folder = HostFolder(name, root)
         self._firmware: Firmware | None = None
         self._known: Identity | None = None
+        self._is_open = False
+        self._flashed = ""
 
     # ------------------------------------------------------------------------------------------------------ there
 
@@ -79,30 +86,59 @@ class SerialBoard:
                 return Probe(True, f"{self._firmware.identity.describe()}, on {self._settings.port}")
             firmware = self._connected()
         except HardwareError as error:
+            if self._settings.flash is not None and Path(self._settings.port).exists():
+                return Probe(True, f"{self._settings.port}; no firmware answers yet: the experiment brings one")
             return Probe(False, error.message, error.advice or "")
         firmware.link.close()
         return Probe(True, f"{firmware.identity.describe()}, on {self._settings.port}")
 
     def open(self) -> None:
-        """Open the port, greet the firmware, make the working folder. Raises :class:`HardwareError`."""
+        """Open the port, greet the firmware, make the working folder. Raises :class:`HardwareError`.
+
+        A board that can be flashed need not answer yet.
+        """
         if self._firmware is None:
-            self._firmware = self._connected()
-            self._known = self._firmware.identity
+            try:
+                self._firmware = self._connected()
+                self._known = self._firmware.identity
+            except HardwareError:
+                if self._settings.flash is None or not Path(self._settings.port).exists():
+                    raise
         self._folder.make()
+        self._is_open = True
 
     def close(self) -> None:
         """Stop what runs there, let the port go, remove the working folder. Idempotent."""
-        if self._firmware is not None:
-            firmware, self._firmware = self._firmware, None
-            firmware.link.close()
+        self._let_go()
+        self._is_open, self._flashed = False, ""
         self._folder.remove()
+
+    def flash(self, image: Path) -> None:
+        """Put a firmware on the board with the bench file's command, and greet it; nothing is done if it is there since
+        the board was opened.
+
+        Raises :class:`HardwareError` if the bench file has no such command, it fails, or nothing answers afterwards.
+        """
+        command = self._settings.flash
+        if command is None:
+            raise HardwareError(
+                f"board {self.name!r}: the bench file does not say how to put a firmware on it",
+                advice="add board.flash, for instance [avrdude, -c, atmelice, -p, m1284p, -U, 'flash:w:{image}:e']",
+            )
+        content = hashlib.sha256(image.read_bytes()).hexdigest()
+        if content == self._flashed and self._firmware is not None:
+            return
+        self._let_go()
+        self._flashed = ""
+        run_flash_command(command, image, self._settings.port, self._settings.flash_timeout_s)
+        self._known = None
+        self.reconnect()
+        self._flashed = content
 
     def reconnect(self) -> None:
         """Try for a while to reach the firmware again; what it was running ends. Raises :class:`HardwareError` if it
         does not come back, or another one does."""
-        if self._firmware is not None:
-            self._firmware.link.close()
-            self._firmware = None
+        self._let_go()
         end = time.monotonic() + self._settings.reconnect_s
         while True:
             try:
@@ -118,10 +154,12 @@ class SerialBoard:
                 f"board {self.name!r}: another firmware answers now: {firmware.identity.describe()}",
                 advice=f"put back what was there: {self._known.describe()}",
             )
-        self._firmware = firmware
+        self._firmware, self._known = firmware, firmware.identity
 
     def fingerprint(self) -> dict[str, Any]:
         """What the firmware says of itself, and where it was found."""
+        if self._is_open and self._firmware is None:
+            return {"kind": "serial", **self._where(), "flash": list(self._settings.flash or ())}
         identity = self._connection().identity
         said = {"firmware": identity.firmware, "version": identity.version, "build": identity.build}
         network = {"model": identity.model, "hash": identity.hello.model_hash}
@@ -133,6 +171,11 @@ class SerialBoard:
             "firmware": said,
             "network": network,
             "hello": asdict(identity.hello),
+            **self._where(),
+        }
+
+    def _where(self) -> dict[str, Any]:
+        return {
             "port": self._settings.port,
             "baud": self._settings.baud,
             "adapter": facts(self._settings.port),
@@ -250,7 +293,17 @@ class SerialBoard:
         ticks = f"{firmware.clock.resolution_ns / 1e3:.3g} µs a tick, begins anew every {firmware.clock.range_s:.3g} s"
         return Probe(True, f"{ticks}; runs {1e6 * rate[0]:+.0f} ppm fast, right to {1e6 * rate[1]:.0f} ppm")
 
+    def _let_go(self) -> None:
+        if self._firmware is not None:
+            firmware, self._firmware = self._firmware, None
+            firmware.link.close()
+
     def _connection(self) -> Firmware:
+        if self._firmware is None and self._is_open and self._settings.flash is not None:
+            raise HardwareError(
+                f"board {self.name!r}: no firmware answers on {self._settings.port}",
+                advice="let the experiment bring one (workload: {kind: firmware})",
+            )
         if self._firmware is None:
             raise HardwareError(f"board {self.name!r} is not open")
         return self._firmware

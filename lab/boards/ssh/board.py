@@ -330,6 +330,11 @@ class SshBoard:
         with self._named():
             files.fetch(self._link, {self._inside(remote): local})
 
+    def fetch_folder(self, remote: str, local: Path) -> None:
+        """Copy a folder's files here. Raises ``FileNotFoundError`` if it is not there."""
+        with self._named():
+            files.fetch_folder(self._link, self._inside(remote), local)
+
     def make_workdir(self, name: str) -> str:
         """A fresh, empty folder; one of that name from before is removed."""
         folder = self._inside(name)

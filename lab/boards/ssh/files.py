@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+import shutil
 import stat
 import tarfile
 import tempfile
@@ -70,6 +71,13 @@ done
 for file; do
   [ ! -f "$file" ] || cat "$file" || exit 1
 done
+"""
+
+_ABSENT = 66
+_FETCH_FOLDER = """
+[ -d "$1" ] && [ ! -L "$1" ] || exit 66
+command -v tar >/dev/null 2>&1 || exit 127
+exec tar -cf - -C "$1" .
 """
 
 
@@ -165,6 +173,50 @@ def fetch(link: SshLink, wanted: Mapping[str, Path]) -> None:
     finally:
         for part in parts.values():
             part.unlink(missing_ok=True)
+
+
+def fetch_folder(link: SshLink, remote: str, local: Path) -> None:
+    """Copy the regular files of the folder ``remote``, and of those in it, into ``local``, which is made; links and the
+    like stay behind.
+
+    Raises ``FileNotFoundError`` if it is not there, :class:`HardwareError` if it cannot be read whole or names files
+    outside itself.
+    """
+    with tempfile.SpooledTemporaryFile(_SPOOLED) as archive:
+        answer = link.script(_FETCH_FOLDER, remote, stdout=archive, timeout_s=_STUCK_S)
+        if answer.status == _ABSENT:
+            raise FileNotFoundError(remote)
+        if answer.status == 127:
+            raise HardwareError("the board has no tar, with which folders are fetched from there", advice="install it")
+        if answer.status != 0:
+            raise HardwareError(f"{remote} cannot be read on the board: {answer.complaint}")
+        archive.seek(0)
+        try:
+            _unpack(archive, local)
+        except (tarfile.TarError, EOFError, KeyError) as error:
+            raise HardwareError(
+                f"{remote} did not arrive as the board's tar packs it: {error}",
+                advice="something on the board prints into the connection, or is still writing there",
+            ) from error
+
+
+def _unpack(archive: IO[bytes], local: Path) -> None:
+    """The regular files of an archive, into ``local``. Raises ``tarfile.TarError`` for what is none, ``KeyError`` for a
+    hard link to nothing, :class:`HardwareError` for a file that would lie elsewhere."""
+    local.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(fileobj=archive, mode="r:") as tar:
+        for member in tar:
+            if not (member.isfile() or member.islnk()):
+                continue
+            parts = [part for part in member.name.split("/") if part not in ("", ".")]
+            if member.name.startswith("/") or ".." in parts or not parts:
+                raise HardwareError(f"the board sends a file called {member.name!r}, which is not in the folder")
+            content = tar.extractfile(member)
+            assert content is not None, "a file has a content"
+            target = local.joinpath(*parts)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with content, target.open("wb") as file:
+                shutil.copyfileobj(content, file)
 
 
 class _Arriving:

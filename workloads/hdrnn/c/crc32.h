@@ -6,7 +6,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The checksum of `count` bytes that follow others whose checksum is `crc`; begin with 0. */
 uint32_t crc32_update(uint32_t crc, const unsigned char *bytes, size_t count);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 #include "error.h"
 #include "idx.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { IMAGE_SIDE = 28, PIXELS = IMAGE_SIDE * IMAGE_SIDE, DIGITS = 10 };
 
 /* `count` images of PIXELS bytes (0 paper, 255 ink) and as many labels 0 to 9; points into a Folder. */
@@ -33,5 +37,9 @@ typedef struct {
 bool digits_read(DigitFolder *folder, const DigitRequest *request, Error *error);
 
 void digits_free(DigitFolder *folder);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,5 +10,16 @@ bool fail(Error *error, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
+    error->memory = false;
+    return false;
+}
+
+bool fail_memory(Error *error, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error->text, sizeof error->text, format, arguments);
+    va_end(arguments);
+    error->memory = true;
     return false;
 }

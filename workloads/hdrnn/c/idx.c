@@ -54,7 +54,7 @@ static bool read_header(Reader *reader, Error *error)
     array->whole_count = count;
     array->count = count < reader->most ? count : reader->most;
     array->bytes = malloc(array->count * array->item_size);
-    return array->bytes != NULL || fail(error, "%s: not enough memory for %zu items", reader->path, array->count);
+    return array->bytes != NULL || fail_memory(error, "%s: not enough memory for %zu items", reader->path, array->count);
 }
 
 static bool take_bytes(void *context, const unsigned char *bytes, size_t count, Error *error)

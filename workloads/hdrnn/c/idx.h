@@ -8,6 +8,10 @@
 
 #include "error.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { IDX_MOST_ITEMS = 1000000 };
 
 /* Unsigned bytes, `count` items of `item_size` bytes each, item after item; the file holds `whole_count`. */
@@ -28,5 +32,9 @@ bool idx_read(IdxArray *array, const char *path, const size_t *shape, unsigned d
 bool idx_recognised(const char *path);
 
 void idx_free(IdxArray *array);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,7 +9,15 @@
 #include "digits.h"
 #include "error.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Reads PIXELS bytes, 0 paper and 255 ink. `index` chooses the image of an IDX file and is 0 for the other kinds. */
 bool image_read(const char *path, size_t index, unsigned char pixels[PIXELS], Error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 
 #include "error.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Takes the next bytes of a stream. Returns false, with the message in `error`, to end the reading. */
 typedef bool (*ByteSink)(void *context, const unsigned char *bytes, size_t count, Error *error);
 
@@ -17,5 +21,9 @@ typedef bool (*ByteSink)(void *context, const unsigned char *bytes, size_t count
  * time. Checksums and lengths are checked. `name` stands in the messages.
  */
 bool gunzip(FILE *file, const char *name, ByteSink sink, void *context, Error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

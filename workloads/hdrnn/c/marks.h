@@ -11,6 +11,10 @@
 
 #include "error.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Keeps the instant. `name` must outlive marks_save. */
 void mark(const char *name);
 
@@ -28,5 +32,9 @@ bool window_close(Error *error);
 
 /* Appends lines `NAME NANOSECONDS` to the file that LAB_MARKS names, if it names one. */
 bool marks_save(Error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

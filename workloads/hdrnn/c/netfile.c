@@ -1,100 +1,77 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "netfile.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "crc32.h"
+#include "digits.h"
 
-enum { VERSION = 1, MAGIC_SIZE = 8 };
+enum { MAGIC_SIZE = 8, PUBLISHED_MAGIC = 7 };
 
 static const unsigned char MAGIC[MAGIC_SIZE] = {'H', 'D', 'R', 'N', 'N', 0x0D, 0x0A, 0x1A};
 
-/* A file being written or read, with the checksum of what has passed. `good` turns false at the first trouble. */
-typedef struct {
-    FILE *file;
-    uint32_t crc;
-    bool good;
-} Stream;
+/* ---- writing ---- */
 
-static void put_bytes(Stream *stream, const unsigned char *bytes, size_t count)
+static uint64_t count_parameters(const size_t *sizes, unsigned layers)
 {
-    stream->crc = crc32_update(stream->crc, bytes, count);
-    stream->good = stream->good && fwrite(bytes, 1, count, stream->file) == count;
+    uint64_t count = 0;
+    for (unsigned l = 0; l < layers; l++)
+        count += (uint64_t)(sizes[l] + 1) * sizes[l + 1];
+    return count;
 }
 
-static void put_u32(Stream *stream, uint32_t value)
+static uint64_t length_of(const size_t *sizes, unsigned layers, Precision precision)
 {
-    unsigned char bytes[4] = {value & 0xFFu, value >> 8 & 0xFFu, value >> 16 & 0xFFu, value >> 24 & 0xFFu};
-    put_bytes(stream, bytes, 4);
+    return MAGIC_SIZE + 4 * (2 + (layers + 1)) + precision_size(precision) * count_parameters(sizes, layers) + 4;
 }
 
-static void get_bytes(Stream *stream, unsigned char *bytes, size_t count)
+uint64_t netfile_length(const Network *network)
 {
-    stream->good = stream->good && fread(bytes, 1, count, stream->file) == count;
-    if (stream->good)
-        stream->crc = crc32_update(stream->crc, bytes, count);
-    else
-        memset(bytes, 0, count);
+    return length_of(network->sizes, network->layers, network->precision);
 }
 
-static uint32_t get_u32(Stream *stream)
+void netfile_put(Stream *stream, const Network *network)
 {
-    unsigned char b[4];
-    get_bytes(stream, b, 4);
-    return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+    uint32_t before = stream->crc;
+    stream->crc = 0;
+    put_bytes(stream, MAGIC, MAGIC_SIZE);
+    put_u32(stream, network->precision == FLOAT32 ? 1 : 2);
+    put_u32(stream, network->layers);
+    for (unsigned l = 0; l <= network->layers; l++)
+        put_u32(stream, (uint32_t)network->sizes[l]);
+    for (size_t i = 0; i < network->parameter_count; i++)
+        if (network->precision == FLOAT32)
+            put_f32(stream, ((const float *)network->parameters)[i]);
+        else
+            put_f64(stream, ((const double *)network->parameters)[i]);
+    put_u32(stream, stream->crc);
+    stream->crc = before;
 }
 
 bool netfile_write(const char *path, const Network *network, Error *error)
 {
-    static const char suffix[] = ".part";
-    size_t length = strlen(path);
-    char *part = malloc(length + sizeof suffix);
-    if (part == NULL)
-        return fail(error, "not enough memory");
-    memcpy(part, path, length);
-    memcpy(part + length, suffix, sizeof suffix);
-
-    Stream stream = {.file = fopen(part, "wb"), .good = true};
-    if (stream.file == NULL) {
-        free(part);
-        return fail(error, "%s: cannot be written: %s", path, strerror(errno));
-    }
-    put_bytes(&stream, MAGIC, MAGIC_SIZE);
-    put_u32(&stream, VERSION);
-    put_u32(&stream, network->layers);
-    for (unsigned l = 0; l <= network->layers; l++)
-        put_u32(&stream, (uint32_t)network->sizes[l]);
-    for (size_t i = 0; i < network->parameter_count; i++) {
-        uint32_t bits;
-        memcpy(&bits, &network->parameters[i], 4);
-        put_u32(&stream, bits);
-    }
-    put_u32(&stream, stream.crc);
-    bool closed = fclose(stream.file) == 0;
-    bool good = stream.good && closed && rename(part, path) == 0;
-    if (!good) {
-        fail(error, "%s: cannot be written: %s", path, strerror(errno));
-        remove(part);
-    }
-    free(part);
-    return good;
+    Stream stream;
+    if (!stream_create(&stream, path, error))
+        return false;
+    netfile_put(&stream, network);
+    return stream_finish(&stream, false, error);
 }
 
-static bool read_sizes(Stream *stream, const char *path, size_t *sizes, unsigned *layers, Error *error)
+/* ---- reading ---- */
+
+static bool read_sizes(Stream *stream, size_t *sizes, unsigned *layers, Precision *precision, Error *error)
 {
     unsigned char magic[MAGIC_SIZE];
+    const char *path = stream->path;
     get_bytes(stream, magic, MAGIC_SIZE);
     if (memcmp(magic, MAGIC, MAGIC_SIZE) != 0)
         return fail(error, "%s: not a network file", path);
     uint32_t version = get_u32(stream);
-    if (stream->good && version != VERSION)
-        return fail(error, "%s: network file of version %lu (this program reads version %d)", path,
-                    (unsigned long)version, (int)VERSION);
+    if (stream->good && version != 1 && version != 2)
+        return fail(error, "%s: network file of version %lu (this program reads versions 1 and 2)", path,
+                    (unsigned long)version);
+    *precision = version == 2 ? FLOAT64 : FLOAT32;
     uint32_t count = get_u32(stream);
     if (stream->good && (count < 1 || count > MOST_LAYERS))
         return fail(error, "%s: damaged network file (%lu layers)", path, (unsigned long)count);
@@ -107,54 +84,116 @@ static bool read_sizes(Stream *stream, const char *path, size_t *sizes, unsigned
     return stream->good || fail(error, "%s: damaged network file (it ends too early)", path);
 }
 
-/* The file must be as long as its header says before memory is asked for. */
-static bool check_length(FILE *file, const char *path, const size_t *sizes, unsigned layers, Error *error)
+/* One parameter from the file, of `kept` precision. False if it is no finite number in the network's precision. */
+static bool read_parameter(Stream *stream, Precision kept, Network *network, size_t parameter)
 {
-    uint64_t parameters = 0;
-    for (unsigned l = 0; l < layers; l++)
-        parameters += (uint64_t)(sizes[l] + 1) * sizes[l + 1];
-    uint64_t expected = MAGIC_SIZE + 4 * (2 + (layers + 1) + parameters + 1);
-    long here = ftell(file);
-    if (here < 0 || fseek(file, 0, SEEK_END) != 0)
-        return fail(error, "%s: cannot be read: %s", path, strerror(errno));
-    long length = ftell(file);
-    if (length < 0 || fseek(file, here, SEEK_SET) != 0)
-        return fail(error, "%s: cannot be read: %s", path, strerror(errno));
-    if ((uint64_t)length != expected)
-        return fail(error, "%s: damaged network file (%ld bytes long, expected %llu)", path, length,
-                    (unsigned long long)expected);
-    return true;
+    double value = kept == FLOAT32 ? (double)get_f32(stream) : get_f64(stream);
+    network_set(network, parameter, value);
+    return isfinite(network_get(network, parameter));
 }
 
-static bool read_parameters(Stream *stream, const char *path, Network *network, Error *error)
+static bool not_finite(const char *path, Precision kept, Precision asked, Error *error)
 {
-    bool finite = true;
-    for (size_t i = 0; i < network->parameter_count; i++) {
-        uint32_t bits = get_u32(stream);
-        memcpy(&network->parameters[i], &bits, 4);
-        finite = finite && isfinite(network->parameters[i]);
-    }
-    uint32_t crc = stream->crc;
-    uint32_t stated = get_u32(stream);
-    if (!stream->good || crc != stated)
-        return fail(error, "%s: damaged network file (its checksum is wrong)", path);
-    return finite || fail(error, "%s: a parameter is not a finite number", path);
+    return fail(error, "%s: a parameter is not a finite number%s", path,
+                kept == FLOAT64 && asked == FLOAT32 ? " in float32" : "");
 }
 
-bool netfile_read(const char *path, Network *network, Error *error)
+bool netfile_get(Stream *stream, uint64_t length, Precision precision, Network *network, Error *error)
 {
     size_t sizes[MOST_LAYERS + 1] = {0};
     unsigned layers = 0;
+    Precision kept = FLOAT32;
+    uint32_t before = stream->crc;
 
     memset(network, 0, sizeof *network);
-    Stream stream = {.file = fopen(path, "rb"), .good = true};
-    if (stream.file == NULL)
-        return fail(error, "%s: %s", path, strerror(errno));
-    bool good = read_sizes(&stream, path, sizes, &layers, error) &&
-                check_length(stream.file, path, sizes, layers, error) && network_make(network, sizes, layers, error) &&
-                read_parameters(&stream, path, network, error);
-    fclose(stream.file);
+    stream->crc = 0;
+    if (!read_sizes(stream, sizes, &layers, &kept, error))
+        return false;
+    /* The file must be as long as its header says before memory is asked for. */
+    uint64_t expected = length_of(sizes, layers, kept);
+    if (length != expected)
+        return fail(error, "%s: damaged network file (%llu bytes long, expected %llu)", stream->path,
+                    (unsigned long long)length, (unsigned long long)expected);
+    if (!network_make(network, sizes, layers, precision, error))
+        return false;
+    bool finite = true;
+    for (size_t i = 0; i < network->parameter_count; i++)
+        finite = read_parameter(stream, kept, network, i) && finite;
+    uint32_t crc = stream->crc;
+    uint32_t stated = get_u32(stream);
+    bool good = stream->good && crc == stated;
+    if (!good)
+        fail(error, "%s: damaged network file (its checksum is wrong)", stream->path);
+    else if (!finite)
+        good = not_finite(stream->path, kept, precision, error);
     if (!good)
         network_free(network);
+    stream->crc = before;
+    return good;
+}
+
+/* The published form of a layer's weights: row by row, or column by column as its Eigen program leaves them. */
+static bool read_published_weights(Stream *stream, Network *network, unsigned l, bool by_columns)
+{
+    size_t first = network_weights(network, l), inputs = network->sizes[l], neurons = network->sizes[l + 1];
+    bool finite = true;
+    for (size_t i = 0; i < inputs * neurons; i++) {
+        size_t at = by_columns ? i % neurons * inputs + i / neurons : i;
+        finite = read_parameter(stream, FLOAT32, network, first + at) && finite;
+    }
+    return finite;
+}
+
+static bool read_published(Stream *stream, uint64_t length, Precision precision, Network *network, Error *error)
+{
+    size_t sizes[MOST_LAYERS + 1] = {PIXELS};
+    unsigned char head[2], hidden[MOST_LAYERS + 1];
+    bool finite = true;
+
+    get_bytes(stream, head, 2);
+    if (!stream->good || head[1] >= MOST_LAYERS)
+        return fail(error, "%s: not a network file", stream->path);
+    unsigned layers = head[1] + 1u;
+    get_bytes(stream, hidden, layers - 1);
+    for (unsigned l = 1; l < layers; l++)
+        sizes[l] = hidden[l - 1];
+    sizes[layers] = DIGITS;
+    uint64_t expected = 2 + (layers - 1) + 4 * count_parameters(sizes, layers);
+    bool eigen = stream->good && length == expected + 1;
+    if (eigen) {
+        get_bytes(stream, hidden, 1);
+        stream->good = stream->good && hidden[0] == DIGITS;
+    }
+    if (!stream->good || (length != expected && !eigen))
+        return fail(error, "%s: damaged network file (of the published form; %llu bytes long, expected %llu)",
+                    stream->path, (unsigned long long)length, (unsigned long long)expected);
+    if (!network_make(network, sizes, layers, precision, error))
+        return false;
+    for (unsigned l = 0; l < layers; l++)
+        for (size_t i = 0; i < sizes[l + 1]; i++)
+            finite = read_parameter(stream, FLOAT32, network, network_biases(network, l) + i) && finite;
+    for (unsigned l = 0; l < layers; l++)
+        finite = read_published_weights(stream, network, l, eigen) && finite;
+    bool good = stream->good || fail(error, "%s: cannot be read", stream->path);
+    good = good && (finite || not_finite(stream->path, FLOAT32, precision, error));
+    if (!good)
+        network_free(network);
+    return good;
+}
+
+bool netfile_read(const char *path, Precision precision, Network *network, Error *error)
+{
+    Stream stream;
+    uint64_t length = 0;
+
+    memset(network, 0, sizeof *network);
+    if (!stream_open(&stream, path, error))
+        return false;
+    int first = getc(stream.file);
+    rewind(stream.file);
+    bool good = stream_left(&stream, &length, error) &&
+                (first == PUBLISHED_MAGIC ? read_published(&stream, length, precision, network, error)
+                                          : netfile_get(&stream, length, precision, network, error));
+    stream_close(&stream);
     return good;
 }

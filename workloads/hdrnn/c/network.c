@@ -6,9 +6,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vector.h"
+enum { ALIGNMENT = 64 };
 
-bool network_make(Network *network, const size_t *sizes, unsigned layers, Error *error)
+size_t precision_size(Precision precision)
+{
+    return precision == FLOAT32 ? sizeof(float) : sizeof(double);
+}
+
+const char *precision_name(Precision precision)
+{
+    return precision == FLOAT32 ? "float32" : "float64";
+}
+
+void *numbers_make(size_t count, Precision precision)
+{
+    size_t size = precision_size(precision);
+    if (count > (SIZE_MAX - ALIGNMENT) / size)
+        return NULL;
+    size_t bytes = (count * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    void *numbers = NULL;
+    if (posix_memalign(&numbers, ALIGNMENT, bytes > 0 ? bytes : ALIGNMENT) != 0)
+        return NULL;
+    memset(numbers, 0, bytes);
+    return numbers;
+}
+
+bool network_make(Network *network, const size_t *sizes, unsigned layers, Precision precision, Error *error)
 {
     uint64_t count = 0;
 
@@ -16,6 +39,7 @@ bool network_make(Network *network, const size_t *sizes, unsigned layers, Error 
     if (layers < 1 || layers > MOST_LAYERS)
         return fail(error, "a network of %u layers (expected 1 to %d)", layers, (int)MOST_LAYERS);
     network->layers = layers;
+    network->precision = precision;
     for (unsigned l = 0; l <= layers; l++) {
         if (sizes[l] < 1 || sizes[l] > MOST_NEURONS)
             return fail(error, "a layer of %zu neurons (expected 1 to %d)", sizes[l], (int)MOST_NEURONS);
@@ -23,12 +47,12 @@ bool network_make(Network *network, const size_t *sizes, unsigned layers, Error 
         if (l > 0)
             count += (uint64_t)(sizes[l - 1] + 1) * sizes[l];
     }
-    if (count > SIZE_MAX / sizeof(float)) /* on a 32-bit board */
-        return fail(error, "not enough memory for %llu parameters", (unsigned long long)count);
+    if (count > SIZE_MAX / precision_size(precision)) /* on a 32-bit board */
+        return fail_memory(error, "not enough memory for %llu parameters", (unsigned long long)count);
     network->parameter_count = (size_t)count;
-    network->parameters = calloc(network->parameter_count, sizeof(float));
+    network->parameters = numbers_make(network->parameter_count, precision);
     return network->parameters != NULL ||
-           fail(error, "not enough memory for %zu parameters", network->parameter_count);
+           fail_memory(error, "not enough memory for %zu parameters", network->parameter_count);
 }
 
 void network_free(Network *network)
@@ -40,65 +64,40 @@ void network_free(Network *network)
 void network_randomise(Network *network, Random *random)
 {
     for (size_t i = 0; i < network->parameter_count; i++)
-        network->parameters[i] = random_normal(random);
+        network_set(network, i, (double)random_normal(random));
 }
 
-float *network_weights(const Network *network, float *parameters, unsigned l)
+size_t network_weights(const Network *network, unsigned l)
 {
+    size_t first = 0;
     for (unsigned before = 0; before < l; before++)
-        parameters += (network->sizes[before] + 1) * network->sizes[before + 1];
-    return parameters;
+        first += (network->sizes[before] + 1) * network->sizes[before + 1];
+    return first;
 }
 
-float *network_biases(const Network *network, float *parameters, unsigned l)
+size_t network_biases(const Network *network, unsigned l)
 {
-    return network_weights(network, parameters, l) + network->sizes[l] * network->sizes[l + 1];
+    return network_weights(network, l) + network->sizes[l] * network->sizes[l + 1];
 }
 
-bool activations_make(Activations *activations, const Network *network, Error *error)
+double network_get(const Network *network, size_t parameter)
 {
-    size_t total = 0;
-    for (unsigned l = 0; l <= network->layers; l++)
-        total += network->sizes[l];
-    memset(activations, 0, sizeof *activations);
-    activations->block = calloc(total, sizeof(float));
-    if (activations->block == NULL)
-        return fail(error, "not enough memory for %zu neurons", total);
-    float *next = activations->block;
-    for (unsigned l = 0; l <= network->layers; l++) {
-        activations->outputs[l] = next;
-        next += network->sizes[l];
-    }
-    return true;
+    return network->precision == FLOAT32 ? (double)((const float *)network->parameters)[parameter]
+                                         : ((const double *)network->parameters)[parameter];
 }
 
-void activations_free(Activations *activations)
+void network_set(Network *network, size_t parameter, double value)
 {
-    free(activations->block);
-    memset(activations, 0, sizeof *activations);
+    if (network->precision == FLOAT32)
+        ((float *)network->parameters)[parameter] = (float)value;
+    else
+        ((double *)network->parameters)[parameter] = value;
 }
 
-void network_forward(const Network *network, Activations *activations)
+bool network_finite(const Network *network)
 {
-    for (unsigned l = 0; l < network->layers; l++) {
-        size_t inputs = network->sizes[l];
-        const float *weights = network_weights(network, network->parameters, l);
-        const float *biases = network_biases(network, network->parameters, l);
-        const float *input = activations->outputs[l];
-        float *output = activations->outputs[l + 1];
-        for (size_t neuron = 0; neuron < network->sizes[l + 1]; neuron++) {
-            float sum = biases[neuron] + dot(weights + neuron * inputs, input, inputs);
-            output[neuron] = 1.0f / (1.0f + expf(-sum));
-        }
-    }
-}
-
-size_t network_answer(const Network *network, const Activations *activations)
-{
-    const float *output = activations->outputs[network->layers];
-    size_t best = 0;
-    for (size_t i = 1; i < network->sizes[network->layers]; i++)
-        if (output[i] > output[best])
-            best = i;
-    return best;
+    bool finite = true;
+    for (size_t i = 0; i < network->parameter_count; i++)
+        finite = finite && isfinite(network_get(network, i));
+    return finite;
 }

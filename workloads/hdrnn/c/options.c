@@ -9,17 +9,20 @@
 
 enum { MOST_EPOCHS = 1000000, MOST_BATCH = IDX_MOST_ITEMS };
 
-void print_usage(FILE *to)
+void print_usage(FILE *to, const char *program, const char *kernels)
 {
-    fputs("usage: hdrnn train [options]             train a network that reads handwritten digits\n"
-          "       hdrnn infer -i IMAGE -n FILE      name the digit on one image\n"
-          "\n"
+    fprintf(to,
+            "usage: %s train [options]             train a network that reads handwritten digits\n"
+            "       %s infer -i IMAGE -n FILE      name the digit on one image\n",
+            program, program);
+    fputs("\n"
           "train:\n"
           "  -s,  --shape 32 | 32,16     neurons of the hidden layers (32)\n"
           "  -e,  --epochs N             passes over the training images (30)\n"
           "  -bs, --batch_size N         images per step (10)\n"
           "  -lr, --learning_rate X      step size (3)\n"
           "  -n,  --net FILE             write the trained network there\n"
+          "       --precision P          float32 or float64 (float32)\n"
           "       --init FILE            begin from this network (its shape counts)\n"
           "       --order WHAT           order of the images: seed (a new one each epoch), sequential,\n"
           "                              or an order file (seed)\n"
@@ -29,15 +32,25 @@ void print_usage(FILE *to)
           "       --split A/B            use the t10k files alone: train on the first A, test on the next B\n"
           "       --train-limit N        only the first N training images\n"
           "       --test-limit N         only the first N test images\n"
-          "  -q,  --quiet                no line per epoch\n"
+          "       --save-epochs DIR      write DIR/epoch-0000.nn before the first epoch, epoch-0001.nn after it, ...\n"
+          "       --checkpoint FILE      keep there, after each epoch, what --resume needs\n"
+          "       --resume FILE          go on from a checkpoint, as if training had never stopped\n"
+          "       --early-stop N         stop after N epochs without a better accuracy\n",
+          to);
+    if (kernels != NULL)
+        fprintf(to, "       --kernel NAME          compute with %s (the best that runs here)\n", kernels);
+    fputs("  -q,  --quiet                no line per epoch\n"
           "       --json                 print JSON, one object a line\n"
           "\n"
           "infer:\n"
           "  -i, --image IMAGE           28 x 28, ink bright: PGM (P5), 784 raw bytes, or an IDX file\n"
           "      --index N               which image of an IDX file (0)\n"
           "  -n, --net FILE              a network that train wrote\n"
-          "      --json                  print JSON\n",
+          "      --precision P           float32 or float64 (float32)\n",
           to);
+    if (kernels != NULL)
+        fputs("      --kernel NAME           as above\n", to);
+    fputs("      --json                  print JSON\n", to);
 }
 
 /* ---- values ---- */
@@ -64,11 +77,11 @@ static bool parse_size(size_t *value, const char *option, const char *text, size
     return true;
 }
 
-static bool parse_rate(float *value, const char *option, const char *text, Error *error)
+static bool parse_rate(double *value, const char *option, const char *text, Error *error)
 {
     char *end;
-    float number = strtof(text, &end);
-    if (end == text || *end != '\0' || !isfinite(number) || number <= 0.0f)
+    double number = strtod(text, &end);
+    if (end == text || *end != '\0' || !isfinite((float)number) || (float)number <= 0.0f)
         return fail(error, "%s %s: expected a number above 0", option, text);
     *value = number;
     return true;
@@ -110,6 +123,13 @@ static bool parse_split(DigitRequest *digits, const char *option, const char *te
            parse_size(&digits->split_test, option, slash + 1, 1, IDX_MOST_ITEMS, error);
 }
 
+static bool parse_precision(Precision *value, const char *option, const char *text, Error *error)
+{
+    *value = strcmp(text, "float64") == 0 ? FLOAT64 : FLOAT32;
+    return *value == FLOAT64 || strcmp(text, "float32") == 0 ||
+           fail(error, "%s %s: expected float32 or float64", option, text);
+}
+
 static bool parse_order(TrainOptions *options, const char *text)
 {
     options->order = strcmp(text, "seed") == 0         ? ORDER_SEED
@@ -138,9 +158,9 @@ static bool next_option(Walk *walk, bool *end, Error *error)
     const char *equals = strncmp(argument, "--", 2) == 0 ? strchr(argument, '=') : NULL;
     size_t length = equals == NULL ? strlen(argument) : (size_t)(equals - argument);
     if (argument[0] != '-')
-        return fail(error, "unexpected argument %.200s (see hdrnn --help)", argument);
+        return fail(error, "unexpected argument %.200s (see --help)", argument);
     if (length >= sizeof walk->name)
-        return fail(error, "unknown option %.200s (see hdrnn --help)", argument);
+        return fail(error, "unknown option %.200s (see --help)", argument);
     memcpy(walk->name, argument, length);
     walk->name[length] = '\0';
     walk->inlined = equals == NULL ? NULL : equals + 1;
@@ -167,12 +187,13 @@ static const char *value_of(Walk *walk, Error *error)
 
 static bool unknown(const Walk *walk, Error *error)
 {
-    return fail(error, "unknown option %s (see hdrnn --help)", walk->name);
+    return fail(error, "unknown option %s (see --help)", walk->name);
 }
 
 static bool parse_train_value(TrainOptions *options, Walk *walk, bool *known, Error *error)
 {
-    typedef enum { SHAPE, EPOCHS, BATCH, RATE, NET, INIT, ORDER, SEED, DATA, SPLIT, TRAIN_LIMIT, TEST_LIMIT } What;
+    typedef enum { SHAPE, EPOCHS, BATCH, RATE, NET, INIT, ORDER, SEED, DATA, SPLIT, TRAIN_LIMIT, TEST_LIMIT,
+                   PRECISION, SAVE_EPOCHS, CHECKPOINT, RESUME, EARLY_STOP } What;
     static const struct {
         const char *brief, *name;
         What what;
@@ -189,6 +210,11 @@ static bool parse_train_value(TrainOptions *options, Walk *walk, bool *known, Er
         {NULL, "--split", SPLIT},
         {NULL, "--train-limit", TRAIN_LIMIT},
         {NULL, "--test-limit", TEST_LIMIT},
+        {NULL, "--precision", PRECISION},
+        {NULL, "--save-epochs", SAVE_EPOCHS},
+        {NULL, "--checkpoint", CHECKPOINT},
+        {NULL, "--resume", RESUME},
+        {NULL, "--early-stop", EARLY_STOP},
     };
     size_t row = 0, rows = sizeof table / sizeof table[0];
     while (row < rows && !is(walk, table[row].brief, table[row].name))
@@ -228,16 +254,38 @@ static bool parse_train_value(TrainOptions *options, Walk *walk, bool *known, Er
         return parse_size(&options->digits.train_limit, name, text, 1, IDX_MOST_ITEMS, error);
     case TEST_LIMIT:
         return parse_size(&options->digits.test_limit, name, text, 1, IDX_MOST_ITEMS, error);
+    case PRECISION:
+        return parse_precision(&options->precision, name, text, error);
+    case SAVE_EPOCHS:
+        options->save_epochs = text;
+        return true;
+    case CHECKPOINT:
+        options->checkpoint = text;
+        return true;
+    case RESUME:
+        options->resume = text;
+        return true;
+    case EARLY_STOP:
+        return parse_size(&options->early_stop, name, text, 1, MOST_EPOCHS, error);
     }
     return unknown(walk, error);
 }
 
-bool parse_train(TrainOptions *options, int count, char **arguments, Error *error)
+/* What cannot be had together. */
+static bool check_train(const TrainOptions *options, Error *error)
+{
+    if (options->resume != NULL && options->init != NULL)
+        return fail(error, "--resume and --init: a training goes on or begins, not both");
+    return true;
+}
+
+bool parse_train(TrainOptions *options, int count, char **arguments, const char *kernels, Error *error)
 {
     Walk walk = {.count = count, .arguments = arguments};
     *options = (TrainOptions){.epochs = 30,
                               .batch_size = 10,
-                              .rate = 3.0f,
+                              .rate = 3.0,
+                              .precision = FLOAT32,
                               .seed = 1,
                               .order = ORDER_SEED,
                               .sizes = {PIXELS, 32, DIGITS},
@@ -248,7 +296,13 @@ bool parse_train(TrainOptions *options, int count, char **arguments, Error *erro
         if (!next_option(&walk, &end, error))
             return false;
         if (end)
-            return true;
+            return check_train(options, error);
+        if (kernels != NULL && is(&walk, NULL, "--kernel")) {
+            options->kernel = value_of(&walk, error);
+            if (options->kernel == NULL)
+                return false;
+            continue;
+        }
         if (!parse_train_value(options, &walk, &known, error))
             return false;
         if (known)
@@ -264,7 +318,7 @@ bool parse_train(TrainOptions *options, int count, char **arguments, Error *erro
     }
 }
 
-bool parse_infer(InferOptions *options, int count, char **arguments, Error *error)
+bool parse_infer(InferOptions *options, int count, char **arguments, const char *kernels, Error *error)
 {
     Walk walk = {.count = count, .arguments = arguments};
     memset(options, 0, sizeof *options);
@@ -281,7 +335,8 @@ bool parse_infer(InferOptions *options, int count, char **arguments, Error *erro
             continue;
         }
         bool image = is(&walk, "-i", "--image"), net = is(&walk, "-n", "--net"), index = is(&walk, NULL, "--index");
-        if (!image && !net && !index)
+        bool precision = is(&walk, NULL, "--precision"), kernel = kernels != NULL && is(&walk, NULL, "--kernel");
+        if (!image && !net && !index && !precision && !kernel)
             return unknown(&walk, error);
         const char *text = value_of(&walk, error);
         if (text == NULL)
@@ -290,7 +345,12 @@ bool parse_infer(InferOptions *options, int count, char **arguments, Error *erro
             options->image = text;
         else if (net)
             options->net = text;
-        else if (!parse_size(&options->index, walk.name, text, 0, IDX_MOST_ITEMS - 1, error))
+        else if (kernel)
+            options->kernel = text;
+        else if (precision) {
+            if (!parse_precision(&options->precision, walk.name, text, error))
+                return false;
+        } else if (!parse_size(&options->index, walk.name, text, 0, IDX_MOST_ITEMS - 1, error))
             return false;
     }
     if (options->image == NULL || options->net == NULL)

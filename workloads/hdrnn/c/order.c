@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crc32.h"
+
 enum { VERSION = 1 };
 
 static bool read_u32(FILE *file, uint32_t *value)
@@ -52,7 +54,7 @@ bool order_open(Order *order, OrderKind kind, const char *path, uint64_t seed, s
         order->met = calloc(images, sizeof *order->met);
     bool good = order->images != NULL && (kind != ORDER_FILE || order->met != NULL);
     if (!good)
-        fail(error, "not enough memory for the order of %zu images", images);
+        fail_memory(error, "not enough memory for the order of %zu images", images);
     else if (kind == ORDER_FILE)
         good = open_file(order, images, epochs, error);
     if (!good) {
@@ -85,7 +87,14 @@ bool order_next(Order *order, Error *error)
 {
     if (order->kind == ORDER_SEED)
         random_shuffle(&order->random, order->images, order->count);
-    return order->kind != ORDER_FILE || next_from_file(order, error);
+    else if (order->kind == ORDER_FILE && !next_from_file(order, error))
+        return false;
+    for (size_t i = 0; i < order->count; i++) {
+        uint32_t image = order->images[i];
+        unsigned char bytes[4] = {image & 0xFFu, image >> 8 & 0xFFu, image >> 16 & 0xFFu, image >> 24 & 0xFFu};
+        order->crc = crc32_update(order->crc, bytes, sizeof bytes);
+    }
+    return true;
 }
 
 void order_close(Order *order)

@@ -16,6 +16,11 @@
 #include "error.h"
 #include "random.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ORDER_SEED shuffles the order of the epoch before (random_shuffle), beginning with 0, 1, 2, … */
 typedef enum { ORDER_SEED, ORDER_SEQUENTIAL, ORDER_FILE } OrderKind;
 
 typedef struct {
@@ -26,6 +31,7 @@ typedef struct {
     size_t count;
     uint32_t *images; /* of the epoch at hand */
     bool *met;        /* for ORDER_FILE: which numbers the epoch at hand has had */
+    uint32_t crc;     /* of the image numbers of all epochs so far, as they would stand in an order file */
 } Order;
 
 /* `path` is the order file where `kind` is ORDER_FILE. Close with order_close. */
@@ -36,5 +42,9 @@ bool order_open(Order *order, OrderKind kind, const char *path, uint64_t seed, s
 bool order_next(Order *order, Error *error);
 
 void order_close(Order *order);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct {
     uint64_t state[4];
 } Random;
@@ -23,5 +27,9 @@ float random_normal(Random *random);
 
 /* Puts the items in a random order (Fisher and Yates). */
 void random_shuffle(Random *random, uint32_t *items, size_t count);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

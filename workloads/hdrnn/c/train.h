@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Mini-batch gradient descent on the mean squared error. The loss of one image is ½ Σ (output − wanted)², as in
- * M. A. Nielsen, Neural Networks and Deep Learning, eq. 6; a batch moves the parameters by −rate · (mean gradient).
- */
+/* This program's engine: mini-batch gradient descent by the kernels of kernel.h. */
 #ifndef HDRNN_TRAIN_H
 #define HDRNN_TRAIN_H
 
@@ -10,34 +7,37 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "digits.h"
-#include "error.h"
-#include "network.h"
-
-/* What training needs beside the network: gradients laid out like its parameters, and one image's activations. */
-typedef struct {
-    Network *network;
-    Activations activations;
-    Activations deltas; /* of the loss to each neuron's weighted sum */
-    float *gradient;
-} Trainer;
-
-bool trainer_make(Trainer *trainer, Network *network, Error *error);
-void trainer_free(Trainer *trainer);
-
-/* Bytes to the network's inputs, 0…1. */
-void pixels_to_input(const unsigned char *pixels, float *input);
-
-/* Adds the gradient of the loss of the image in activations.outputs[0] to trainer->gradient; returns the loss. */
-float trainer_add_gradient(Trainer *trainer, unsigned label);
+#include "engine.h"
+#include "kernel.h"
 
 /*
- * One pass over the images in the given order, in batches (the last one may be smaller). Returns the mean loss, each
- * image's taken just before its own batch moved the parameters.
+ * As many images go through the layers at a time as a batch has, at most MOST_AT_ONCE. Batches that are larger are taken
+ * in several goes and need memory for a gradient; smaller ones move the parameters at once.
  */
-double trainer_epoch(Trainer *trainer, const DigitSet *digits, const uint32_t *order, size_t batch_size, float rate);
+enum { MOST_AT_ONCE = 64, LEAST_AT_ONCE = 10 };
 
-/* The share of the images that the network names rightly. */
-double trainer_accuracy(Trainer *trainer, const DigitSet *digits);
+typedef struct {
+    Network *network;
+    const Kernel *kernel;
+    size_t at_once;
+    Layer layers[MOST_LAYERS];
+    void *numbers;  /* outputs and deltas of all layers */
+    void *gradient; /* laid out like the parameters, or NULL */
+} Trainer;
+
+bool trainer_make(Trainer *trainer, Network *network, size_t batch_size, const char *kernel, Error *error);
+void trainer_free(Trainer *trainer);
+
+/*
+ * The gradient of the loss of one image, laid out like the parameters; returns the loss. Only for a trainer whose batch
+ * size is above MOST_AT_ONCE.
+ */
+double trainer_gradient(Trainer *trainer, const unsigned char *pixels, unsigned char label);
+
+double trainer_epoch(Trainer *trainer, const DigitSet *digits, const uint32_t *order, size_t batch_size, double rate);
+size_t trainer_right(Trainer *trainer, const DigitSet *digits);
+void trainer_outputs(Trainer *trainer, const unsigned char *pixels, double *outputs);
+
+extern const Engine C_ENGINE;
 
 #endif
