@@ -4,22 +4,23 @@ The firmware times each inference with a counter. A counter that begins anew wit
 what the firmware says, gives times that are wrong and look right: so they are held against the time that passed here
 meanwhile, or, where the core is emulated, against the cycles during which its pin was high.
 
-Beside the output may lie what the lab knows of how the firmware was made (:data:`MADE_FILE`), with quantities in it.
+Beside the output may lie what the lab knows of how the firmware was made, with quantities in it
+(:mod:`lab.record.made_file`).
 """
 
 from __future__ import annotations
 
 import itertools
-import json
-import math
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis.readers.json_events import JsonEvent, is_finite, is_whole, json_lines
 from analysis.readers.program_output import PrintedQuantity, ProgramOutput
 from lab.errors import DataError
+from lab.record.made_file import read_made
 
 FEWEST_TICKS = 20
 """An inference of fewer ticks is known worse than to a twentieth."""
@@ -31,24 +32,29 @@ disagree; the round trips come on top."""
 _TIMER = 0.02
 """So far the firmware's rate may be off."""
 
-MADE_FILE = "made.json"
 _UNITS = {"_bytes": "B"}
 _PIN_EXTRA = 2000
 """Cycles that a firmware may take around and between its inferences while the pin is high."""
 
 _EVENTS = {"firmware", "warmup", "inferred", "memory", "done", "pin"}
-_MOST = 1 << 53
 
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """The inferences on one input. ``ticks_each`` are of the first ones only, as many as the firmware keeps."""
+    """The inferences on one input. ``ticks_each`` are of the first ones only, as many as the firmware keeps.
+
+    ``output`` is what the network gave (``None`` where a value is not finite), ``chosen`` the place of its largest
+    value, and ``label`` the place that is right, if there were labels; each may be missing.
+    """
 
     inferences: int
     ticks: int
     ticks_each: tuple[int, ...]
     host_elapsed_s: float | None
     asked_again: bool
+    output: tuple[float, ...] | None = None
+    chosen: int | None = None
+    label: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +143,9 @@ def read(text: str) -> FirmwareOutput:
             pin = _pin(event)
             continue
         if done is not None or event.name == "pin":
-            raise DataError(f"line {event.number}: something follows the last event")
+            raise DataError(f"line {event.line}: something follows the last event")
         if (event.name == "firmware") != (firmware is None):
-            raise DataError(f"line {event.number}: the firmware says what it is once, and first")
+            raise DataError(f"line {event.line}: the firmware says what it is once, and first")
         if event.name == "firmware":
             firmware = event
         elif event.name == "warmup":
@@ -154,14 +160,14 @@ def read(text: str) -> FirmwareOutput:
     if done is None or firmware is None:
         raise DataError("the output ends without the event 'done'")
     if done.whole("inputs") != len(inferred) or done.whole("inferences") != sum(item.inferences for item in inferred):
-        raise DataError(f"line {done.number}: the sums are not those of the lines before")
+        raise DataError(f"line {done.line}: the sums are not those of the lines before")
     right = None if done.is_null("right") else done.whole("right")
     if right is not None and right > len(inferred):
-        raise DataError(f"line {done.number}: more inputs were right than there are")
+        raise DataError(f"line {done.line}: more inputs were right than there are")
     return FirmwareOutput(
         tick_hz=firmware.whole("tick_hz", least=1),
         tick_bits=firmware.whole("tick_bits", least=1),
-        link_s=firmware.seconds("link_s"),
+        link_s=firmware.number("link_s"),
         warmup_inferences=warmups,
         inferred=tuple(inferred),
         memory=memory,
@@ -175,23 +181,26 @@ def read(text: str) -> FirmwareOutput:
 def _pin(event: _Event) -> Pin:
     windows = event.lists("windows")
     if any(len(window) != 2 or window[0] > window[1] for window in windows):
-        raise DataError(f"line {event.number}: windows are not pairs of cycles")
+        raise DataError(f"line {event.line}: windows are not pairs of cycles")
     noted = event.nested("marks") if event.has("marks") else ()
     marks = tuple(tuple(mark[1] for mark in window if len(mark) == 2) for window in noted)
     if marks and len(marks) != len(windows):
-        raise DataError(f"line {event.number}: not as many marks as windows")
+        raise DataError(f"line {event.line}: not as many marks as windows")
     return Pin(event.whole("clock_hz", least=1), tuple((begin, end) for begin, end in windows), marks)
 
 
 def _inferred(event: _Event, index: int) -> Inferred:
     if event.whole("input") != index:
-        raise DataError(f"line {event.number}: another input than the next")
+        raise DataError(f"line {event.line}: another input than the next")
     return Inferred(
         event.whole("inferences", least=1),
         event.whole("ticks"),
         event.wholes("ticks_each"),
-        None if event.is_null("host_elapsed_s") else event.seconds("host_elapsed_s"),
+        None if event.is_null("host_elapsed_s") else event.number("host_elapsed_s"),
         event.flag("asked_again"),
+        event.values("output"),
+        event.maybe("chosen"),
+        event.maybe("label"),
     )
 
 
@@ -242,95 +251,62 @@ def _of_pin(output: FirmwareOutput, doubts: tuple[str, ...]) -> list[PrintedQuan
 
 def _made(folder: Path) -> list[PrintedQuantity]:
     """What the steps that made the firmware said, as far as results are to hold it."""
-    try:
-        made = json.loads((folder / MADE_FILE).read_text(encoding="utf-8"))
-        quantities = dict(made["quantities"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return []
+    quantities = read_made(folder).get("quantities")
     return [
-        PrintedQuantity(
-            str(name), float(value), next((unit for end, unit in _UNITS.items() if name.endswith(end)), "1")
-        )
-        for name, value in quantities.items()
-        if isinstance(value, int | float) and math.isfinite(value)
+        PrintedQuantity(name, float(value), next((unit for end, unit in _UNITS.items() if name.endswith(end)), "1"))
+        for name, value in (quantities.items() if isinstance(quantities, dict) else ())
+        if is_finite(value)
     ]
 
 
 def _events(text: str) -> Iterator[_Event]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            yield _Event(line, number)
-
-
-class _Event:
-    """One line of the output, its fields checked as they are taken."""
-
-    def __init__(self, line: str, number: int) -> None:
-        self.number = number
-        try:
-            data = json.loads(line)
-        except (ValueError, RecursionError):
-            raise DataError(f"line {number}: not JSON") from None
-        if not isinstance(data, dict):
-            raise DataError(f"line {number}: not a JSON object")
-        self._data: dict[str, Any] = data
-        self.name = data.get("event")
-        if not isinstance(self.name, str) or self.name not in _EVENTS:
+    for number, line in json_lines(text):
+        event = _Event(line, number)
+        if not isinstance(event.name, str) or event.name not in _EVENTS:
             raise DataError(f"line {number}: an unknown event")
+        yield event
 
-    def is_null(self, key: str) -> bool:
-        """True if the field is there and holds null."""
-        return key in self._data and self._data[key] is None
 
-    def whole(self, key: str, least: int = 0) -> int:
-        """A whole number."""
-        value = self._data.get(key)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value < _MOST:
-            raise self._wrong(key, f"a whole number from {least}")
-        return value
-
-    def has(self, key: str) -> bool:
-        """Is the field there?"""
-        return key in self._data
+class _Event(JsonEvent):
+    """One line of the output."""
 
     def lists(self, key: str) -> tuple[tuple[int, ...], ...]:
         """A list of lists of whole numbers."""
-        return tuple(self._wholes(key, values) for values in self._list(key, self._data.get(key)))
+        return tuple(self._wholes(key, values) for values in self._list(key, self.data.get(key)))
 
     def nested(self, key: str) -> tuple[tuple[tuple[int, ...], ...], ...]:
         """A list of such lists."""
         return tuple(
             tuple(self._wholes(key, values) for values in self._list(key, inner))
-            for inner in self._list(key, self._data.get(key))
+            for inner in self._list(key, self.data.get(key))
         )
 
     def wholes(self, key: str) -> tuple[int, ...]:
         """A list of whole numbers."""
-        return self._wholes(key, self._data.get(key))
+        return self._wholes(key, self.data.get(key))
 
     def _wholes(self, key: str, values: Any) -> tuple[int, ...]:
-        if not isinstance(values, list) or not all(type(value) is int and 0 <= value < _MOST for value in values):
-            raise self._wrong(key, "a list of whole numbers")
+        if not isinstance(values, list) or not all(is_whole(value) and value >= 0 for value in values):
+            raise self.wrong(key, "a list of whole numbers")
         return tuple(values)
 
     def _list(self, key: str, values: Any) -> list[Any]:
         if not isinstance(values, list):
-            raise self._wrong(key, "a list")
+            raise self.wrong(key, "a list")
         return values
 
-    def seconds(self, key: str) -> float:
-        """A finite time that is not negative."""
-        value = self._data.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST:
-            raise self._wrong(key, "a time in seconds")
-        return float(value)
+    def values(self, key: str) -> tuple[float, ...] | None:
+        """A list of finite numbers; ``None`` where it is not there or holds others."""
+        values = self.data.get(key)
+        return tuple(map(float, values)) if isinstance(values, list) and all(map(is_finite, values)) else None
+
+    def maybe(self, key: str) -> int | None:
+        """A whole number; ``None`` where there is none."""
+        return None if self.data.get(key) is None else self.whole(key)
 
     def flag(self, key: str) -> bool:
         """True or false."""
-        value = self._data.get(key)
+        value = self.data.get(key)
         if not isinstance(value, bool):
-            raise self._wrong(key, "true or false")
+            raise self.wrong(key, "true or false")
         return value
-
-    def _wrong(self, key: str, expected: str) -> DataError:
-        return DataError(f"line {self.number}: {key} is not {expected}")

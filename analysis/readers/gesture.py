@@ -5,20 +5,17 @@ The program is in workloads/gesture; its module ``gesture/cli/study.py`` says wh
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from analysis.readers.json_events import JsonEvent, is_finite, json_lines
 from analysis.readers.program_output import PrintedQuantity, ProgramOutput
 from lab.errors import DataError
 
 SETS = ("training", "validation", "all", "unseen")
 """Sets of gestures that a network is judged on; ``unseen`` may be missing."""
 _AXES = 6
-_MOST = 1 << 53
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +75,7 @@ class GestureOutput:
 def read(text: str) -> GestureOutput:
     """Read the whole output. Raises :class:`lab.errors.DataError`, with the line, for anything that is not it."""
     output, done = GestureOutput(), False
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
+    for number, line in json_lines(text):
         if done:
             raise DataError(f"line {number}: something follows the last event")
         event = _Event(line, number)
@@ -102,13 +97,14 @@ def _take(output: GestureOutput, event: _Event) -> None:
     elif event.name == "layer":
         output.layers.append((event.text("name"), event.whole("outputs"), event.whole("parameters")))
     elif event.name == "epoch":
-        values = [event.number(name) for name in ("loss", "accuracy", "validation_loss", "validation_accuracy")]
-        output.epochs.append(Epoch(event.whole("epoch"), *values))
+        losses = event.number("loss"), event.number("validation_loss")
+        shares = event.share("accuracy"), event.share("validation_accuracy")
+        output.epochs.append(Epoch(event.whole("epoch"), losses[0], shares[0], losses[1], shares[1]))
         if output.epochs[-1].epoch != len(output.epochs):
             raise DataError(f"line {event.line}: epoch {output.epochs[-1].epoch}, expected {len(output.epochs)}")
     elif event.name == "trained":
         output.trained = event.judged()
-        output.unrounded_accuracy = event.number("unrounded_accuracy") if event.has("unrounded_accuracy") else None
+        output.unrounded_accuracy = event.share("unrounded_accuracy") if event.has("unrounded_accuracy") else None
     elif event.name == "form":
         output.forms.append(SmallForm(event.text("form"), event.text("maker"), event.whole("bytes"), event.judged()))
     elif event.name == "converter":
@@ -157,76 +153,37 @@ def _quantities(output: GestureOutput) -> list[PrintedQuantity]:
     return found
 
 
-class _Event:
-    """One line of the output, its fields checked as they are taken."""
-
-    def __init__(self, line: str, number: int) -> None:
-        self.line = number
-        try:
-            data = json.loads(line)
-        except (ValueError, RecursionError):
-            raise DataError(f"line {number}: not JSON") from None
-        if not isinstance(data, dict):
-            raise DataError(f"line {number}: not a JSON object")
-        self._data: dict[str, Any] = data
-        self.name = data.get("event")
-
-    def has(self, key: str) -> bool:
-        """Is the field there?"""
-        return key in self._data
-
-    def number(self, key: str) -> float:
-        """A finite number that is not negative; a share at most 1 where the name says accuracy."""
-        value: Any = self._data.get(key)
-        if not _is_finite(value) or value < 0 or (key.endswith("accuracy") and value > 1):
-            raise self._wrong(key, "a share from 0 to 1" if key.endswith("accuracy") else "a number from 0")
-        return float(value)
-
-    def whole(self, key: str) -> int:
-        """A whole number from 0."""
-        value = self._data.get(key)
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _MOST:
-            raise self._wrong(key, "a whole number from 0")
-        return value
+class _Event(JsonEvent):
+    """One line of the output."""
 
     def text(self, key: str) -> str:
         """A short text."""
-        value = self._data.get(key)
+        value = self.data.get(key)
         if not isinstance(value, str) or not 0 < len(value) <= 80 or not value.isprintable():
-            raise self._wrong(key, "a short text")
+            raise self.wrong(key, "a short text")
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of short texts."""
-        values = self._data.get(key)
+        values = self.data.get(key)
         if not isinstance(values, list) or not all(isinstance(value, str) and len(value) <= 80 for value in values):
-            raise self._wrong(key, "a list of short texts")
+            raise self.wrong(key, "a list of short texts")
         return tuple(values)
 
     def samples(self, key: str) -> list[tuple[float, ...]]:
         """Samples of six finite numbers each."""
-        values = self._data.get(key)
+        values = self.data.get(key)
         if not isinstance(values, list) or not values:
-            raise self._wrong(key, "a list of samples")
+            raise self.wrong(key, "a list of samples")
         for row in values:
-            if not isinstance(row, list) or len(row) != _AXES or not all(map(_is_finite, row)):
-                raise self._wrong(key, "samples of six numbers")
+            if not isinstance(row, list) or len(row) != _AXES or not all(map(is_finite, row)):
+                raise self.wrong(key, "samples of six numbers")
         return [tuple(float(value) for value in row) for row in values]
 
     def judged(self) -> dict[str, Judged]:
         """What it says of each set of gestures; of ``unseen`` it may say nothing."""
         return {
-            name: Judged(self.number(f"{name}_accuracy"), self.number(f"{name}_loss"), self.whole(f"{name}_count"))
+            name: Judged(self.share(f"{name}_accuracy"), self.number(f"{name}_loss"), self.whole(f"{name}_count"))
             for name in SETS
             if name != "unseen" or self.has("unseen_accuracy")
         }
-
-    def _wrong(self, key: str, expected: str) -> DataError:
-        return DataError(f"line {self.line}: {key} is not {expected}")
-
-
-def _is_finite(value: Any) -> bool:
-    try:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:  # a whole number too large for a float
-        return False

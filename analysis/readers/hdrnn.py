@@ -5,12 +5,10 @@ The program is in workloads/hdrnn/c. It may have been run with ``--quiet``, whic
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from analysis.readers.json_events import JsonEvent, json_lines
 from analysis.readers.program_output import PrintedQuantity, ProgramOutput
 from lab.errors import DataError
 
@@ -42,12 +40,10 @@ def read(text: str) -> HdrnnOutput:
     """Read the whole output. Raises :class:`lab.errors.DataError`, with the line, for anything that is not it."""
     epochs: list[Epoch] = []
     done: HdrnnOutput | None = None
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
+    for number, line in json_lines(text):
         if done is not None:
             raise DataError(f"line {number}: something follows the last event")
-        event = _Event(line, number)
+        event = JsonEvent(line, number)
         if event.name == "epoch":
             epochs.append(
                 Epoch(event.whole("epoch"), event.number("loss"), event.share("accuracy"), event.number("seconds"))
@@ -110,55 +106,3 @@ _QUANTITIES = {
 """What a training gives → its unit. ``accuracy`` is that after the last epoch, ``accuracy_best`` the best of any and
 ``epoch_best`` the first that had it; ``epoch_s`` the mean time of an epoch without its test. Those of single epochs are
 left out where the program printed none."""
-
-
-class _Event:
-    """One line of the output, its fields checked as they are taken."""
-
-    def __init__(self, line: str, number: int) -> None:
-        self._number = number
-        try:
-            data = json.loads(line)
-        except (ValueError, RecursionError):
-            raise DataError(f"line {number}: not JSON") from None
-        if not isinstance(data, dict):
-            raise DataError(f"line {number}: not a JSON object")
-        self._data: dict[str, Any] = data
-        self.name = data.get("event")
-
-    def is_null(self, key: str) -> bool:
-        """True if the field is there and holds null."""
-        return key in self._data and self._data[key] is None
-
-    def number(self, key: str) -> float:
-        """A finite number that is not negative."""
-        value = self._data.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value) or value < 0:
-            raise DataError(f"line {self._number}: {key} is {_shortened(value)}, expected a number")
-        return float(value)
-
-    def share(self, key: str) -> float:
-        """A number from 0 to 1."""
-        value = self.number(key)
-        if value > 1:
-            raise DataError(f"line {self._number}: {key} is {value}, expected at most 1")
-        return value
-
-    def whole(self, key: str) -> int:
-        """A whole number that is not negative."""
-        value = self._data.get(key)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise DataError(f"line {self._number}: {key} is {_shortened(value)}, expected a whole number")
-        return value
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number too large for a float
-        return False
-
-
-def _shortened(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 40 else text[:37] + "..."

@@ -6,13 +6,11 @@ The program is in workloads/tinynet. It may have been run with ``--quiet``, whic
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from analysis.readers.json_events import JsonEvent, json_lines
 from analysis.readers.program_output import PrintedQuantity, ProgramOutput
 from lab.errors import DataError
 
@@ -61,16 +59,14 @@ def read(text: str) -> TinynetOutput:
     """Read the whole output. Raises :class:`lab.errors.DataError`, with the line, for anything that is not it."""
     epochs: list[Epoch] = []
     results: dict[str, float] | None = None
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
+    for number, line in json_lines(text):
         if results is not None:
             raise DataError(f"line {number}: something follows the last event")
-        event = _event(line, number)
-        if event.get("event") == "epoch":
-            epochs.append(_epoch(event, number))
-        elif event.get("event") == "done":
-            results = _results(event, number)
+        event = JsonEvent(line, number)
+        if event.name == "epoch":
+            epochs.append(_epoch(event))
+        elif event.name == "done":
+            results = _results(event)
         else:
             raise DataError(f"line {number}: unknown event")
     if results is None:
@@ -84,59 +80,36 @@ def read_output(folder: Path) -> ProgramOutput:
         output = read((folder / "stdout.txt").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, DataError):
         reason = ("output_unreadable",)
-        missing = tuple(PrintedQuantity(*_quantity(name), reason) for name in _ALWAYS)
+        lost = map(_quantity, _ALWAYS)
+        missing = tuple(PrintedQuantity(name, None, unit, reason) for name, unit in lost)
         return ProgramOutput(missing, reasons=reason)
     found = []
     for name, value in output.results.items():
-        quantity, _, unit = _quantity(name)
+        quantity, unit = _quantity(name)
         found.append(PrintedQuantity(quantity, value, unit))
     return ProgramOutput(tuple(found))
 
 
-def _quantity(name: str) -> tuple[str, None, str]:
-    if name.endswith("_bytes"):
-        return name, None, "B"
-    quantity, unit = _RESULTS[name]
-    return quantity, None, unit
+def _quantity(name: str) -> tuple[str, str]:
+    return (name, "B") if name.endswith("_bytes") else _RESULTS[name]
 
 
-def _event(line: str, number: int) -> Mapping[str, Any]:
-    try:
-        data = json.loads(line)
-    except (ValueError, RecursionError):
-        raise DataError(f"line {number}: not JSON") from None
-    if not isinstance(data, dict):
-        raise DataError(f"line {number}: not a JSON object")
-    return data
-
-
-def _epoch(event: Mapping[str, Any], number: int) -> Epoch:
-    phase = event.get("phase")
+def _epoch(event: JsonEvent) -> Epoch:
+    phase = event.data.get("phase")
     if phase not in ("train", "prune"):
-        raise DataError(f"line {number}: an epoch of an unknown phase")
-    values = [_number(event, name, number) for name in ("epoch", "loss", "accuracy", "test_loss", "test_accuracy")]
-    if values[0] != int(values[0]):
-        raise DataError(f"line {number}: epoch {values[0]}, expected a whole number")
-    return Epoch(phase, int(values[0]), *values[1:])
+        raise event.wrong("phase", "train or prune")
+    return Epoch(
+        phase,
+        event.whole("epoch"),
+        event.number("loss"),
+        event.share("accuracy"),
+        event.number("test_loss"),
+        event.share("test_accuracy"),
+    )
 
 
-def _results(event: Mapping[str, Any], number: int) -> dict[str, float]:
-    results = {name: _number(event, name, number) for name in event if name in _RESULTS or str(name).endswith("_bytes")}
-    if missing := [name for name in _ALWAYS if name not in results]:
-        raise DataError(f"line {number}: no {missing[0]}")
-    for name in _SHARES:
-        if results.get(name, 0.0) > 1:
-            raise DataError(f"line {number}: {name} is {results[name]}, expected at most 1")
-    return results
-
-
-def _number(event: Mapping[str, Any], name: str, number: int) -> float:
-    """A finite number that is not negative."""
-    value = event.get(name)
-    try:
-        good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
-    except OverflowError:  # a whole number too large for a float
-        good = False
-    if not good or value is None:
-        raise DataError(f"line {number}: {name} is no number from 0")
-    return float(value)
+def _results(event: JsonEvent) -> dict[str, float]:
+    if missing := [name for name in _ALWAYS if not event.has(name)]:
+        raise DataError(f"line {event.line}: no {missing[0]}")
+    wanted = (name for name in event.data if name in _RESULTS or name.endswith("_bytes"))
+    return {name: event.share(name) if name in _SHARES else event.number(name) for name in wanted}

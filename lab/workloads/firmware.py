@@ -20,12 +20,10 @@ from typing import Any
 from lab.boards.protocol import Board, FlashesFirmware
 from lab.config.templates import Value, fill
 from lab.errors import DataError, UsageError
+from lab.record.made_file import MADE_FILE
 from lab.workloads.building import PRINTED, Compiler, content_hash, filled, host_compiler, version_of
 from lab.workloads.input_files import InputFiles
 from lab.workloads.protocol import PassRequest, Prepared, UnmadeError
-
-MADE_FILE = "made.json"
-"""Beside the pass's output: the steps with their commands and what they said, the image, quantities from both."""
 
 _ESTIMATE_S = 5.0
 

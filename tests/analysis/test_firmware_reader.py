@@ -121,3 +121,13 @@ def test_garbage_never_raises(tmp_path_factory: pytest.TempPathFactory, content:
     folder = tmp_path_factory.mktemp("output")
     (folder / "stdout.txt").write_bytes(content)
     assert read_output(folder).inferences is None
+
+
+def test_what_the_network_gave_and_named() -> None:
+    named = inferred(output=[-3, 7.5, 0], chosen=1, label=2)
+    plain = inferred(1, output=[1, None], chosen=None, label=None)
+    first, second = read(text(FIRMWARE, named, plain, done(2, 20))).inferred
+    assert (first.output, first.chosen, first.label) == ((-3.0, 7.5, 0.0), 1, 2)
+    assert (second.output, second.chosen, second.label) == (None, None, None)
+    with pytest.raises(DataError, match="line 2: chosen is -1, expected a whole number from 0"):
+        read(text(FIRMWARE, inferred(chosen=-1), done()))

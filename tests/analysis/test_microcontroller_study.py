@@ -86,8 +86,14 @@ def test_a_record_without_times_says_what_is_missing() -> None:
 def told(folder: Path, right: Sequence[bool]) -> Path:
     """A pass whose firmware named these images rightly or not."""
     folder.mkdir()
-    lines = [json.dumps({"event": "inferred", "chosen": 1 if item else 2, "label": 1}) for item in right]
-    (folder / "stdout.txt").write_text("\n".join(lines))
+    once = {"event": "inferred", "inferences": 1, "ticks": 9, "ticks_each": [9], "host_elapsed_s": None}
+    once |= {"asked_again": False, "label": 1}
+    lines = [
+        {"event": "firmware", "tick_hz": 1000, "tick_bits": 32, "link_s": 0.0},
+        *({**once, "input": index, "chosen": 1 if item else 2} for index, item in enumerate(right)),
+        {"event": "done", "inputs": len(right), "inferences": len(right), "right": sum(right)},
+    ]
+    (folder / "stdout.txt").write_text("\n".join(map(json.dumps, lines)))
     return folder
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analysis.figures.data import number, text_of
+from analysis.readers.firmware import read
 from analysis.studies import StudyTable
+from lab.errors import DataError
+from lab.record.made_file import read_made
 
 if TYPE_CHECKING:
     from analysis.figures.data import ResultTables
     from lab.record.reader import PassData, Record
 
-MADE_FILE = "made.json"
 STEP = "inputs"
 """The step that wrote the inputs and said what the host makes of them."""
 LEAST_SHARE = 1e-7
@@ -78,25 +79,23 @@ def on_the_board(record: Record) -> list[OnTheBoard]:
 def _read(record: Record, data: PassData, point: str) -> OnTheBoard | None:
     folder = record.path(data.end.output or "")
     try:
-        made = json.loads((folder / MADE_FILE).read_text(encoding="utf-8"))
-        said: dict[str, Any] = made["steps"][STEP]["printed"]
-        lines = (folder / "stdout.txt").read_text(encoding="utf-8").splitlines()
-        events = [event for line in lines if line.strip() and (event := json.loads(line))["event"] == "inferred"]
+        said: dict[str, Any] = read_made(folder)["steps"][STEP]["printed"]
+        inferred = read((folder / "stdout.txt").read_text(encoding="utf-8")).inferred
         item = OnTheBoard(
             point,
             str(data.trial.get("label") or point),
-            tuple(tuple(int(value) for value in event["output"]) for event in events),
-            tuple(int(event["label"]) for event in events),
+            tuple(tuple(map(int, item.output)) for item in inferred if item.output is not None),
+            tuple(item.label for item in inferred if item.label is not None),
             tuple(tuple(int(value) for value in row) for row in said["outputs"]),
             *(
                 float(said[name])
                 for name in ("output_step", "accuracy_float", "accuracy_host", "loss_float", "loss_host")
             ),
         )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, DataError):
         return None
     shapes = {len(row) for row in (*item.outputs, *item.expected)}
-    whole = item.labels and len(item.outputs) == len(item.expected) and len(shapes) == 1
+    whole = item.labels and len(item.labels) == len(item.outputs) == len(item.expected) and len(shapes) == 1
     return item if whole and max(item.labels) < min(shapes) else None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import Any
 
 from analysis.figures.build import NothingToDrawError
 from analysis.figures.data import ResultTables
+from analysis.readers.firmware import read
 from analysis.studies.microcontroller import printed
+from lab.errors import DataError
 from lab.record.reader import Record
 
 
@@ -111,12 +112,8 @@ def classes_of(record: Record) -> dict[str, list[tuple[int, int]]]:
 
 
 def _classes(path: Path) -> list[tuple[int, int]]:
-    pairs = []
     try:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            event = json.loads(line)
-            if event["event"] == "inferred" and event["label"] is not None:
-                pairs.append((int(event["chosen"]), int(event["label"])))
-    except (OSError, ValueError, KeyError, TypeError):
+        inferred = read(path.read_text(encoding="utf-8")).inferred
+    except (OSError, UnicodeDecodeError, DataError):
         return []
-    return pairs
+    return [(item.chosen, item.label) for item in inferred if item.chosen is not None and item.label is not None]
