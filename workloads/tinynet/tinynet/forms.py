@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tinynet.array_file import file_bytes
 from tinynet.errors import TinynetError
 from tinynet.network import Network
-from tinynet.network_file import to_bytes
+from tinynet.network_file import header_of, to_bytes
 from tinynet.quantized import QuantizedNetwork
 
 Form = Literal["float32", "float16", "dynamic", "int8"]
@@ -38,7 +38,7 @@ def form_sizes(network: Network, quantized: QuantizedNetwork) -> tuple[FormSize,
     sizes = []
     for form in ("float32", "float16", "dynamic"):
         arrays = stored_arrays(network, form)
-        whole = to_bytes(network) if form == "float32" else file_bytes(_header(network, form), arrays)
+        whole = to_bytes(network) if form == "float32" else file_bytes(header_of(network, f"tinynet.{form}/1"), arrays)
         sizes.append(FormSize(form, sum(array.nbytes for array in arrays.values()), len(whole)))
     constants = sum(
         array.nbytes
@@ -91,23 +91,3 @@ def stored_arrays(network: Network, form: Form) -> dict[str, NDArray[Any]]:
             arrays[weights] = np.clip(np.floor(scaled + 0.5), -127, 127).astype(np.int8)
             arrays[f"{index:02d}.steps"] = steps
     return arrays
-
-
-def _header(network: Network, form: Form) -> dict[str, Any]:
-    return {
-        "format": f"tinynet.{form}/1",
-        "input_shape": list(network.input_shape),
-        "scale": [network.scale.offset, network.scale.divisor],
-        "layers": [
-            {
-                "kind": layer.kind,
-                "name": layer.name,
-                "function": layer.function,
-                "size": layer.size,
-                "stride": layer.stride,
-                "padding": layer.padding,
-            }
-            for layer in network.layers
-        ],
-        "facts": network.facts,
-    }

@@ -56,10 +56,10 @@ def load(path: Path) -> Network:
     return network
 
 
-def _contents(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    check(network)
-    header = {
-        "format": FORMAT,
+def header_of(network: Network, file_format: str) -> dict[str, Any]:
+    """What a file says of a network besides its arrays."""
+    return {
+        "format": file_format,
         "input_shape": list(network.input_shape),
         "scale": [network.scale.offset, network.scale.divisor],
         "layers": [
@@ -75,6 +75,11 @@ def _contents(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]]
         ],
         "facts": network.facts,
     }
+
+
+def _contents(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    check(network)
+    header = header_of(network, FORMAT)
     arrays: dict[str, NDArray[Any]] = {}
     for index, layer in enumerate(network.layers):
         for part, array in (("weights", layer.weights), ("bias", layer.bias)):
