@@ -76,6 +76,24 @@ def test_no_module_imports_upward() -> None:
     assert not wrong, "\n".join(sorted(set(wrong)))
 
 
+def test_an_experiment_knows_of_the_analysis_what_can_be_named_and_no_more() -> None:
+    lists = ("analysis.readers", "analysis.readers.PROGRAM_READERS", "analysis.studies", "analysis.studies.STUDIES")
+    used = {name for _, module, name in imports() if room_of(module) == "lab.experiment" if room_of(name) == "analysis"}
+    assert used == set(lists)
+
+
+def test_programs_under_test_know_nothing_of_the_lab() -> None:
+    # Not run on any board: it makes the lab's own tables of layers.
+    tools = {ROOT / "workloads" / "networks" / "make_layer_tables.py"}
+    wrong = []
+    for path in sorted(set((ROOT / "workloads").rglob("*.py")) - tools):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            wrong += [f"{path.relative_to(ROOT)} imports {name}" for name in names if name.split(".")[0] in OURS]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_every_room_is_known() -> None:
     strangers = {
         module for _, module, _ in imports() if room_of(module) is None and module not in (*OURS, "lab.__main__")
